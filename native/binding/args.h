@@ -1,0 +1,54 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/config_reader.h"
+#include "binding/handles.h"
+
+namespace cae::binding {
+
+/// Reads the arguments of one border call. A bad one throws, naming function and position; done() refuses what was
+/// not read, so that no argument can be silently ignored.
+class Args {
+ public:
+  Args(const Napi::CallbackInfo& info, const char* function) : info_(info), function_(function) {}
+
+  Napi::Value value(size_t position);
+  std::string text(size_t position);
+  double real(size_t position);
+  int64_t integer(size_t position);
+  bool flag(size_t position);
+  std::vector<std::string> texts(size_t position);
+  /// A plain object of numbers, booleans, strings and lists of numbers.
+  Config config(size_t position);
+  /// Copies `{ data, shape }` into a CPU tensor of the array's own type.
+  at::Tensor tensor(size_t position);
+  /// As tensor(), or an undefined tensor where the argument is undefined.
+  at::Tensor optionalTensor(const Napi::Value& value, const char* name);
+
+  template <class T>
+  std::shared_ptr<T> handle(size_t position, HandleKind kind) {
+    return fromHandle<T>(value(position), kind);
+  }
+
+  /// Every argument was read.
+  void done() const;
+
+ private:
+  [[noreturn]] void refuse(size_t position, const char* wanted) const;
+
+  const Napi::CallbackInfo& info_;
+  const char* function_;
+  size_t read_ = 0;
+};
+
+/// Copies `{ data, shape }` into a CPU tensor: Float32Array, Uint8Array, Int32Array or BigInt64Array.
+/// ERR_CAE_SHAPE when the shape does not fit the data; `name` is what the message calls it.
+at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name);
+
+}  // namespace cae::binding

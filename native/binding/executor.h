@@ -1,0 +1,41 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace cae::binding {
+
+/// Threads that run tasks in the order given. One thread: tasks are strictly sequential (a device's executor).
+/// Several: started in order, finished in any (the image threads).
+class Executor {
+ public:
+  using Task = std::function<void()>;
+
+  Executor(std::string name, int64_t threads);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// Queues `task`; it must not throw. After stop() it is dropped unrun.
+  void post(Task task);
+
+  /// Lets running tasks finish, drops the queued ones and joins. Idempotent.
+  void stop();
+
+ private:
+  void run();
+
+  std::string name_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace cae::binding

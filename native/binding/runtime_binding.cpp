@@ -1,0 +1,53 @@
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/cpu/Utils.h>
+#include <torch/version.h>
+
+#include "binding/args.h"
+#include "binding/bindings.h"
+#include "binding/submit.h"
+
+namespace cae::binding {
+
+Napi::Value version(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const bool cuda = at::hasCUDA();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("libtorch", Napi::String::New(env, TORCH_VERSION));
+  out.Set("libtorchBuiltWith", Napi::String::New(env, at::show_config()));
+  out.Set("cuda", Napi::Boolean::New(env, cuda));
+  out.Set("cudaDevices", Napi::Number::New(env, cuda ? at::detail::getCUDAHooks().deviceCount() : 0));
+  out.Set("cpuCapability", Napi::String::New(env, at::get_cpu_capability()));
+  out.Set("fastBf16", Napi::Boolean::New(env, at::cpu::is_avx512_bf16_supported() || at::cpu::is_amx_tile_supported()));
+  return out;
+}
+
+/// The one place that changes process-wide settings of libtorch.
+Napi::Value configure(const Napi::CallbackInfo& info) {
+  Args args(info, "configure");
+  const Config config = args.config(0);
+  args.done();
+  ConfigReader reader(config, "configure");
+  const int64_t threads = reader.integer("threads");
+  const bool deterministic = reader.flag("deterministic");
+  reader.done();
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+  at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  return info.Env().Undefined();
+}
+
+Napi::Value dispose(const Napi::CallbackInfo& info) {
+  Args args(info, "dispose");
+  HandleBox& box = handleBox(args.value(0));
+  args.done();
+  const Napi::Env env = info.Env();
+  if (box.bytes != 0) Napi::MemoryManagement::AdjustExternalMemory(env, -box.bytes);
+  box.bytes = 0;
+  // Queued behind the work in flight, so the promise resolves when that is done and the object is gone.
+  auto executor = box.executor ? box.executor : EnvData::of(env).images();
+  return submit(
+      env, executor, [object = std::move(box.object)]() mutable { object.reset(); return Nothing{}; }, nothingToJs);
+}
+
+}  // namespace cae::binding

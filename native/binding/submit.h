@@ -1,0 +1,85 @@
+#pragma once
+
+#include <napi.h>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "binding/env_data.h"
+#include "binding/errors.h"
+
+namespace cae::binding {
+
+/// JS values that must outlive a task (typed arrays read by another thread). Freed on the JS thread only.
+class KeepAlive {
+ public:
+  KeepAlive() = default;
+  KeepAlive(KeepAlive&&) = default;
+  KeepAlive& operator=(KeepAlive&&) = default;
+
+  void add(const Napi::Object& value) { references_.push_back(Napi::Persistent(value)); }
+
+  /// For the case that the environment is gone: it has freed the references itself.
+  void abandon() {
+    for (auto& reference : references_) reference.SuppressDestruct();
+  }
+
+ private:
+  std::vector<Napi::ObjectReference> references_;
+};
+
+/// Runs `work()` on `executor` and returns a promise of `toJs(env, result)`. The only place that knows promises, the
+/// thread-safe function, exception mapping and teardown. `work` runs off the JS thread and must touch no Napi value.
+template <class Work, class ToJs>
+Napi::Value submit(Napi::Env env, const std::shared_ptr<Executor>& executor, Work work, ToJs toJs, KeepAlive keep = {}) {
+  using Result = std::invoke_result_t<Work&>;
+  struct Job {
+    Job(Napi::Env env, Work&& w, ToJs&& t, KeepAlive&& k)
+        : deferred(Napi::Promise::Deferred::New(env)), work(std::move(w)), toJs(std::move(t)), keep(std::move(k)) {}
+    Napi::Promise::Deferred deferred;
+    std::optional<Work> work;  // reset after the run: frees captured tensors and handles on the executor
+    ToJs toJs;
+    KeepAlive keep;
+    std::optional<Result> result;
+    std::exception_ptr error;
+  };
+  auto job = std::make_shared<Job>(env, std::move(work), std::move(toJs), std::move(keep));
+  EnvData& data = EnvData::of(env);
+  data.pending();
+  executor->post([job, &data] {
+    try {
+      job->result.emplace((*job->work)());
+    } catch (...) {
+      job->error = std::current_exception();
+    }
+    job->work.reset();
+    data.toJs([job](napi_env raw) {
+      if (raw == nullptr) return job->keep.abandon();
+      const Napi::Env env(raw);
+      const Napi::HandleScope scope(env);
+      if (job->error) {
+        job->deferred.Reject(toJsError(env, describe(job->error)).Value());
+        return;
+      }
+      try {
+        job->deferred.Resolve(job->toJs(env, *std::move(job->result)));
+      } catch (const Napi::Error& e) {
+        job->deferred.Reject(e.Value());
+      } catch (...) {
+        job->deferred.Reject(toJsError(env, describe(std::current_exception())).Value());
+      }
+    });
+  });
+  return job->deferred.Promise();
+}
+
+/// Result of work that has none.
+struct Nothing {};
+
+inline Napi::Value nothingToJs(Napi::Env env, Nothing) { return env.Undefined(); }
+
+}  // namespace cae::binding
