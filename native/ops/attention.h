@@ -1,0 +1,30 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace cae::ops {
+
+/// Biases of queries and values; keys have none (spec/cae.md 1.4). [D] each, in the master type.
+struct AttentionBias {
+  at::Tensor q;
+  at::Tensor v;
+};
+
+/// Multi-head self-attention of packed projections: qkv [B, N, 3D] (q, k, v; inside each head-major) -> [B, N, D].
+/// softmax((q + bias.q) kᵀ / sqrt(Dh)) (v + bias.v), heads concatenated.
+at::Tensor selfAttention(const at::Tensor& qkv, const AttentionBias& bias, int64_t heads);
+
+/// The same between two sequences: q [B, Nq, D], k and v [B, Nk, D] -> [B, Nq, D].
+at::Tensor crossAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
+                          int64_t heads);
+
+/// The attention probabilities alone, without autograd: q [B, Nq, D], k [B, Nk, D] -> [B, heads, Nq, Nk] in float32.
+at::Tensor attentionWeights(const at::Tensor& q, const at::Tensor& k, const at::Tensor& qBias, int64_t heads);
+
+/// Oracle of the tests: plain differentiable operators, same arguments as crossAttention.
+at::Tensor crossAttentionPlain(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
+                               int64_t heads);
+
+}  // namespace cae::ops

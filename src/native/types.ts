@@ -1,0 +1,147 @@
+/** What crosses the border to C++. The functions themselves are in `addon.ts`, generated from native/binding/addon.cpp. */
+
+/** Row-major float32 tensor. */
+export interface F32Tensor {
+  readonly data: Float32Array
+  readonly shape: readonly number[]
+}
+
+/** Row-major uint8 tensor; booleans are 0 and 1. */
+export interface U8Tensor {
+  readonly data: Uint8Array
+  readonly shape: readonly number[]
+}
+
+/** Row-major int32 tensor: token ids, labels. */
+export interface I32Tensor {
+  readonly data: Int32Array
+  readonly shape: readonly number[]
+}
+
+/** Images `[B, 3, H, W]`: uint8 raw RGB (normalised natively with the model's mean and std), or float32 already normalised. */
+export type ImageTensor = U8Tensor | F32Tensor
+
+declare const handle: unique symbol
+/** Opaque native object; freed by `dispose`, or by the garbage collector if that was forgotten. */
+interface Handle<Kind extends string> {
+  readonly [handle]: Kind
+}
+export type ModelHandle = Handle<'model'>
+export type TrainerHandle = Handle<'trainer'>
+export type BatchHandle = Handle<'batch'>
+export type LinearProbeHandle = Handle<'linear-probe'>
+export type AnyHandle = ModelHandle | TrainerHandle | BatchHandle | LinearProbeHandle
+
+/** Facts about the loaded addon and its libtorch. */
+export interface NativeVersion {
+  readonly libtorch: string
+  readonly libtorchBuiltWith: string
+  readonly cuda: boolean
+  readonly cudaDevices: number
+  readonly cpuCapability: string
+  /** The CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX). */
+  readonly fastBf16: boolean
+}
+
+/** One named tensor of a model or an optimizer. */
+export interface TensorInfo {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly trainable: boolean
+  /** Takes part in weight decay (spec/cae.md 6.2). */
+  readonly decay: boolean
+}
+
+/** A flat configuration: every value resolved, every key read exactly once in C++. */
+export type NativeConfig = Readonly<Record<string, number | boolean | string | readonly number[]>>
+
+/** How `modelForward` runs: like a training step's forward when `dropPath`, else deterministic. */
+export interface ForwardOptions {
+  readonly intermediates: boolean
+  readonly gradients: boolean
+  readonly dropPath: boolean
+  readonly seed: number
+  readonly step: number
+}
+
+/** Which hidden patches, on which grid (spec/cae.md 4). */
+export interface MaskSpec {
+  readonly shape: 'block' | 'random'
+  readonly gridHeight: number
+  readonly gridWidth: number
+  readonly count: number
+  readonly minBlock: number
+  readonly maxBlock: number
+}
+
+/** How decoded pixels become a batch (spec/cae.md 5, spec/downstream.md 2.1 and 3.2). */
+export interface CollateSpec {
+  readonly seed: number
+  readonly epoch: number
+  /** Output size in pixels. */
+  readonly height: number
+  readonly width: number
+  /** `random`: 10 tries; `random-one-try`; `center`: short side to `resizeShort`, then the middle; `none`: resize only. */
+  readonly crop: 'random' | 'random-one-try' | 'center' | 'none'
+  readonly scaleMin: number
+  readonly scaleMax: number
+  readonly ratioMin: number
+  readonly ratioMax: number
+  readonly resizeShort: number
+  /** Probability of a horizontal flip. */
+  readonly flip: number
+  readonly interpolation: 'bicubic' | 'bilinear'
+  /** Of pixels in [0, 1]. */
+  readonly mean: readonly number[]
+  readonly std: readonly number[]
+  readonly mask: MaskSpec | null
+}
+
+/** One decoded image on its way into a batch: RGB, rows from the top, 8 bits a channel. */
+export interface DecodedSample {
+  readonly data: Uint8Array
+  readonly width: number
+  readonly height: number
+  /** Key of this sample's random draws. */
+  readonly index: number
+  /** Class, or -1. */
+  readonly label: number
+}
+
+/** What changes from step to step. */
+export interface Hyper {
+  /** 0-based optimizer step: names the random draws. */
+  readonly step: number
+  readonly lr: number
+  readonly weightDecay: number
+  /** Largest global gradient norm; 0: no clipping. */
+  readonly clipNorm: number
+  readonly seed: number
+  /** Position of the first sample in the global batch: drop path draws are the same for any number of ranks. */
+  readonly firstPosition: number
+}
+
+/** Facts about one optimizer step. */
+export interface StepMetrics {
+  /** `loss`, `loss_main`, `loss_align` (weighted), `grad_norm` (before clipping), `mlm_acc` with token targets. */
+  readonly values: Readonly<Record<string, number>>
+  /** The loss or a gradient was not finite, and nothing was changed. */
+  readonly skipped: boolean
+  readonly computeNs: number
+}
+
+/** How a trainer runs and what its optimizer is (spec/cae.md 6.1). */
+export interface NativeTrainConfig {
+  readonly precision: 'fp32' | 'bf16'
+  readonly beta1: number
+  readonly beta2: number
+  readonly eps: number
+}
+
+/** The size of a matrix product `[m, k] x [k, n]`, for the bench of a step's products alone. */
+export interface ProductShape {
+  readonly batch: number
+  readonly m: number
+  readonly k: number
+  readonly n: number
+}
