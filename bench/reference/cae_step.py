@@ -1,0 +1,90 @@
+"""One optimizer step of the PyTorch peer, and the figures a bench asks of it."""
+
+import gc
+import time
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cae_model import Config, ContextAutoencoder
+
+
+class Batch(NamedTuple):
+    """What a step reads: images [B, 3, H, W] float32 normalised, mask [B, N] bool, ids [B, N] int64 for token targets."""
+
+    images: Tensor
+    mask: Tensor
+    ids: Tensor | None
+
+
+def random_batch(config: Config, size: int, seed: int) -> Batch:
+    """Fixed noise with `maskCount` patches hidden in every image."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = config.grid[0] * config.grid[1]
+    images = torch.randn(size, 3, *config.imageSize, generator=generator)
+    mask = torch.rand(size, patches, generator=generator).argsort(dim=1) < config.maskCount
+    ids = torch.randint(config.vocabSize, (size, patches), generator=generator) if config.target == "tokens" else None
+    return Batch(images, mask, ids)
+
+
+class Stepper:
+    """Spec 7 the way a good PyTorch script writes it: autocast, fused AdamW in two groups, foreach clipping."""
+
+    def __init__(self, model: ContextAutoencoder, precision: str, weight_decay: float = 0.05, clip_norm: float = 3.0) -> None:
+        self.model, self.precision, self.clip_norm = model, precision, clip_norm
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        undecayed = [p for name, p in named if p.dim() == 1 or name.endswith(".bias")]  # spec 6.2
+        decayed = [p for name, p in named if not (p.dim() == 1 or name.endswith(".bias"))]
+        groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
+        self.parameters = decayed + undecayed
+        self.optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+    def step(self, batch: Batch, lr: float = 1e-4) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            out = self.model(*batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        out.loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm, foreach=True)
+        self.optimizer.step()
+        losses = {"loss": out.loss, "loss_main": out.loss_main, "loss_align": out.loss_align, "grad_norm": norm}
+        return {name: value.item() for name, value in losses.items()}
+
+
+class Products:
+    """A step's matrix products on their own: each shape's operands once, multiplied as often as a step does."""
+
+    def __init__(self, shapes: list[dict], precision: str) -> None:
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.work = []
+        for s in shapes:
+            a, b, out = (torch.randn(s["batch"], *sides) for sides in ((s["m"], s["k"]), (s["k"], s["n"]), (s["m"], s["n"])))
+            # Each letter of the layout says how an operand lies in memory: as written, or transposed.
+            first = a if s["layout"][0] == "n" else a.transpose(1, 2).contiguous().transpose(1, 2)
+            second = b if s["layout"][1] == "n" else b.transpose(1, 2).contiguous().transpose(1, 2)
+            operands = [first.to(dtype), second.to(dtype), out.to(dtype)]
+            flat = s["batch"] == 1
+            self.work.append((torch.mm if flat else torch.bmm, [t[0] if flat else t for t in operands], s["count"]))
+
+    def run(self) -> None:
+        for multiply, (a, b, out), count in self.work:
+            for _ in range(count):
+                multiply(a, b, out=out)
+
+
+def timed_ms(work, repeats: int) -> float:
+    """Mean milliseconds of `repeats` calls; the collector runs before, not within."""
+    gc.collect()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) * 1e3 / repeats
+
+
+def memory_bytes() -> dict[str, int]:
+    """Resident memory of this process, now and at its highest."""
+    with open("/proc/self/status") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    return {"rssBytes": int(fields["VmRSS"].split()[0]) * 1024, "peakBytes": int(fields["VmHWM"].split()[0]) * 1024}
