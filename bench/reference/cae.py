@@ -12,15 +12,14 @@ from pathlib import Path
 
 import torch
 
-from cae_check import check
 from cae_model import Config, ContextAutoencoder
 from cae_step import Products, Stepper, memory_bytes, random_batch, timed_ms
 
 
 def serve(stepper: Stepper, batch, precision: str) -> None:
-    """One JSON answer a line: {"do": "step", "repeats": n} -> ms and loss, {"do": "products", "shapes": [...]} -> ms,
+    """One JSON answer a line: {"do": "step", "repeats": n} -> ms and loss, {"do": "products", "products": [...]} -> ms,
     {"do": "memory"} -> bytes, {"do": "quit"}. The first line, unasked, says what answers."""
-    products: dict[str, Products] = {}
+    products: Products | None = None
     losses: dict[str, float] = {}
 
     def answer(value: dict) -> None:
@@ -37,9 +36,8 @@ def serve(stepper: Stepper, batch, precision: str) -> None:
             case "step":
                 answer({"ms": timed_ms(one_step, repeats), "loss": losses["loss"]})
             case "products":
-                if "shapes" in request:
-                    products["step"] = Products(request["shapes"], precision)
-                answer({"ms": timed_ms(products["step"].run, repeats)})
+                products = Products(request["products"], precision) if "products" in request else products
+                answer({"ms": timed_ms(products.run, repeats)})
             case "memory":
                 answer(memory_bytes())
             case "quit":
@@ -78,6 +76,8 @@ def main() -> int:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     if args.check:
+        from cae_check import check  # needs safetensors, which a race does not
+
         return 0 if all([check(path, attention) for path in args.check for attention in ("sdpa", "explicit")]) else 1
     if args.config is None:
         parser.error("--serve and --profile need --config")

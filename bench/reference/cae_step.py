@@ -54,24 +54,25 @@ class Stepper:
 
 
 class Products:
-    """A step's matrix products on their own: each shape's operands once, multiplied as often as a step does."""
+    """A step's matrix products on their own, in the step's order; products of one size share their operands."""
 
-    def __init__(self, shapes: list[dict], precision: str) -> None:
+    def __init__(self, products: list[dict], precision: str) -> None:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        made: dict[tuple, list[Tensor]] = {}
         self.work = []
-        for s in shapes:
-            a, b, out = (torch.randn(s["batch"], *sides) for sides in ((s["m"], s["k"]), (s["k"], s["n"]), (s["m"], s["n"])))
-            # Each letter of the layout says how an operand lies in memory: as written, or transposed.
-            first = a if s["layout"][0] == "n" else a.transpose(1, 2).contiguous().transpose(1, 2)
-            second = b if s["layout"][1] == "n" else b.transpose(1, 2).contiguous().transpose(1, 2)
-            operands = [first.to(dtype), second.to(dtype), out.to(dtype)]
-            flat = s["batch"] == 1
-            self.work.append((torch.mm if flat else torch.bmm, [t[0] if flat else t for t in operands], s["count"]))
+        for p in products:
+            batch, m, k, n, layout = p["batch"], p["m"], p["k"], p["n"], p["layout"]
+            if (key := (batch, m, k, n, layout)) not in made:
+                # A transposed operand is a view of one that lies the other way in memory.
+                a = torch.randn(batch, m, k) if layout[0] == "n" else torch.randn(batch, k, m).transpose(1, 2)
+                b = torch.randn(batch, k, n) if layout[1] == "n" else torch.randn(batch, n, k).transpose(1, 2)
+                tensors = [t.to(dtype) for t in (a, b, torch.empty(batch, m, n))]
+                made[key] = [t[0] for t in tensors] if batch == 1 else tensors
+            self.work.append((torch.mm if batch == 1 else torch.bmm, made[key]))
 
     def run(self) -> None:
-        for multiply, (a, b, out), count in self.work:
-            for _ in range(count):
-                multiply(a, b, out=out)
+        for multiply, (a, b, out) in self.work:
+            multiply(a, b, out=out)
 
 
 def timed_ms(work, repeats: int) -> float:

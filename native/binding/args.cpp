@@ -123,6 +123,15 @@ at::Tensor Args::optionalTensor(const Napi::Value& value, const char* name) {
   return tensorFromJs(value, name);
 }
 
+std::vector<at::Tensor> Args::tensors(size_t position) {
+  const Napi::Value v = value(position);
+  if (!v.IsArray()) refuse(position, "a list of tensors");
+  const auto array = v.As<Napi::Array>();
+  std::vector<at::Tensor> list;
+  for (uint32_t i = 0; i < array.Length(); ++i) list.push_back(tensorFromJs(array.Get(i), cae::text(function_, " tensor ", i)));
+  return list;
+}
+
 void Args::done() const {
   CAE_CHECK(info_.Length() <= read_, "ERR_CAE_INTERNAL", function_, ": takes ", read_, " arguments, got ", info_.Length());
 }

@@ -36,6 +36,19 @@ class Args {
     return fromHandle<T>(value(position), kind);
   }
 
+  /// A list of tensors, as tensor().
+  std::vector<at::Tensor> tensors(size_t position);
+
+  template <class T>
+  std::vector<std::shared_ptr<T>> handles(size_t position, HandleKind kind) {
+    const Napi::Value v = value(position);
+    if (!v.IsArray()) refuse(position, "a list of handles");
+    const auto array = v.As<Napi::Array>();
+    std::vector<std::shared_ptr<T>> list;
+    for (uint32_t i = 0; i < array.Length(); ++i) list.push_back(fromHandle<T>(array.Get(i), kind));
+    return list;
+  }
+
   /// Every argument was read.
   void done() const;
 

@@ -10,4 +10,23 @@ Napi::Value version(const Napi::CallbackInfo& info);
 Napi::Value configure(const Napi::CallbackInfo& info);
 Napi::Value dispose(const Napi::CallbackInfo& info);
 
+// model_binding.cpp
+Napi::Value createModel(const Napi::CallbackInfo& info);
+Napi::Value modelTensors(const Napi::CallbackInfo& info);
+Napi::Value modelRead(const Napi::CallbackInfo& info);
+Napi::Value modelWrite(const Napi::CallbackInfo& info);
+Napi::Value modelForward(const Napi::CallbackInfo& info);
+Napi::Value modelEncode(const Napi::CallbackInfo& info);
+Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
+Napi::Value modelAttention(const Napi::CallbackInfo& info);
+Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
+
+// trainer_binding.cpp
+Napi::Value createTrainer(const Napi::CallbackInfo& info);
+Napi::Value step(const Napi::CallbackInfo& info);
+Napi::Value trainerTensors(const Napi::CallbackInfo& info);
+Napi::Value trainerRead(const Napi::CallbackInfo& info);
+Napi::Value trainerWrite(const Napi::CallbackInfo& info);
+Napi::Value trainerUpdates(const Napi::CallbackInfo& info);
+
 }  // namespace cae::binding

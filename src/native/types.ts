@@ -138,10 +138,34 @@ export interface NativeTrainConfig {
   readonly eps: number
 }
 
-/** The size of a matrix product `[m, k] x [k, n]`, for the bench of a step's products alone. */
-export interface ProductShape {
-  readonly batch: number
-  readonly m: number
-  readonly k: number
-  readonly n: number
+/** A batch's tensors, read back; null for what it does not have. */
+export interface BatchTensors {
+  readonly images: ImageTensor
+  readonly mask: U8Tensor | null
+  readonly ids: I32Tensor | null
+  readonly labels: I32Tensor | null
+}
+
+/** Which box of an image a random crop takes (spec/cae.md 5.2). */
+export interface CropSpec {
+  readonly crop: 'random' | 'random-one-try'
+  readonly scaleMin: number
+  readonly scaleMax: number
+  readonly ratioMin: number
+  readonly ratioMax: number
+}
+
+/** The `k` nearest rows of a bank for every query, best first. */
+export interface Neighbors {
+  /** `[queries, k]`, rows of the bank. */
+  readonly indices: I32Tensor
+  /** `[queries, k]`, dot products. */
+  readonly similarities: F32Tensor
+}
+
+/** Facts about one step of a linear probe. */
+export interface ProbeMetrics {
+  readonly loss: number
+  /** Share of the batch classified rightly, 0 to 1. */
+  readonly accuracy: number
 }

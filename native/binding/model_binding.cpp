@@ -1,0 +1,203 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "binding/bindings.h"
+#include "binding/model_handle.h"
+#include "binding/submit.h"
+#include "binding/to_js.h"
+#include "ops/patches.h"
+
+namespace cae::binding {
+namespace {
+
+const std::shared_ptr<Executor>& executorOf(Napi::Env env, const Model& model) {
+  return EnvData::of(env).executor(model.device.str());
+}
+
+Batch toDevice(const Batch& batch, const at::Device& device) {
+  const auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
+  return {.images = move(batch.images), .mask = move(batch.mask), .ids = move(batch.ids), .labels = move(batch.labels)};
+}
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+/// Both halves of the patch embedding, put back into raster order: [B, N, D].
+at::Tensor wholeEmbedding(const at::Tensor& visible, const at::Tensor& masked, const at::Tensor& mask) {
+  const ops::TokenSplit split = ops::splitTokens(mask);
+  const auto places = [&](const at::Tensor& index) { return index.unsqueeze(2).expand({-1, -1, visible.size(2)}); };
+  at::Tensor whole = at::empty({mask.size(0), mask.size(1), visible.size(2)}, visible.options());
+  whole.scatter_(1, places(split.visible), visible);
+  whole.scatter_(1, places(split.masked), masked);
+  return whole;
+}
+
+/// Results of one forward under the names of golden/README.md.
+struct ForwardOptions {
+  bool intermediates, gradients, dropPath;
+  uint64_t seed;
+  int64_t step;
+};
+
+Tensors forward(Model& model, const Batch& given, const ForwardOptions& options) {
+  const Batch batch = toDevice(given, model.device);
+  Tensors out, mid;
+  ForwardArgs args = {.dtype = at::kFloat,
+                      .isTraining = options.dropPath,
+                      .key = {.seed = options.seed, .step = options.step, .firstPosition = 0},
+                      .trace = [&](const std::string& name, const at::Tensor& value) {
+                        (name == "logits" ? out : mid)[name == "logits" ? "out/logits" : name] = value.detach();
+                      }};
+  const at::AutoGradMode grad(options.gradients);
+  const Losses losses = model.method->forward(batch, args);
+  for (const auto& [name, value] : losses.metrics) out["out/" + (name == "loss_align" ? name + "_weighted" : name)] = value;
+  if (options.intermediates) {
+    out["mid/patch_embed"] = wholeEmbedding(mid.at("encoder_patches"), mid.at("target_patches"), batch.mask);
+    for (const auto& [name, value] : mid) {
+      const bool internal = name.ends_with("_patches") || name.ends_with("_embed") || name.starts_with("target_");
+      if (!internal || name == "pos_embed") out["mid/" + name] = value;
+    }
+  }
+  if (options.gradients) {
+    std::vector<std::string> names;
+    std::vector<at::Tensor> parameters;
+    for (const NamedTensor& t : model.method->tensors()) {
+      if (!t.trainable) continue;
+      names.push_back(t.name);
+      parameters.push_back(t.tensor);
+    }
+    // Into fresh tensors: a trainer's accumulated gradients are not touched.
+    const auto grads = torch::autograd::grad({losses.total}, parameters, {}, false, false, /*allow_unused=*/true);
+    for (size_t i = 0; i < names.size(); ++i) {
+      out["grad/" + names[i]] = grads[i].defined() ? grads[i] : at::zeros_like(parameters[i]);
+    }
+  }
+  return out;
+}
+
+ForwardOptions readForwardOptions(const Config& config) {
+  ConfigReader reader(config, "modelForward");
+  const ForwardOptions options = {.intermediates = reader.flag("intermediates"),
+                                  .gradients = reader.flag("gradients"),
+                                  .dropPath = reader.flag("dropPath"),
+                                  .seed = static_cast<uint64_t>(reader.integer("seed")),
+                                  .step = reader.integer("step")};
+  reader.done();
+  return options;
+}
+
+}  // namespace
+
+Napi::Value createModel(const Napi::CallbackInfo& info) {
+  Args args(info, "createModel");
+  const Config config = args.config(0);
+  const auto seed = static_cast<uint64_t>(args.integer(1));
+  const at::Device device = parseDevice(args.text(2));
+  args.done();
+  const auto& executor = EnvData::of(info.Env()).executor(device.str());
+  return submit(
+      info.Env(), executor,
+      [config, seed, device] {
+        std::shared_ptr<Method> method = createMethod(config, device);
+        method->initialise(seed);
+        return std::make_shared<Model>(Model{.method = method, .device = device, .trainer = {}});
+      },
+      [executor](Napi::Env env, const std::shared_ptr<Model>& model) {
+        return makeHandle(env, HandleKind::kModel, model, executor, model->bytes());
+      });
+}
+
+Napi::Value modelTensors(const Napi::CallbackInfo& info) {
+  Args args(info, "modelTensors");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  args.done();
+  return tensorInfosToJs(info.Env(), model->method->tensors());
+}
+
+Napi::Value modelRead(const Napi::CallbackInfo& info) {
+  Args args(info, "modelRead");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto names = args.texts(1);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model), [model, names] { return snapshot(pick(model->method->tensors(), names)); },
+      tensorsToJs);
+}
+
+Napi::Value modelWrite(const Napi::CallbackInfo& info) {
+  Args args(info, "modelWrite");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto names = args.texts(1);
+  const auto values = args.tensors(2);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, names, values] {
+        writeTensors(model->method->tensors(), names, values);
+        if (const auto trainer = model->trainer.lock()) trainer->weightsChanged();
+        return Nothing{};
+      },
+      nothingToJs);
+}
+
+Napi::Value modelForward(const Napi::CallbackInfo& info) {
+  Args args(info, "modelForward");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
+  const ForwardOptions options = readForwardOptions(args.config(2));
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model), [model, batch, options] { return forward(*model, *batch, options); },
+      namedTensorsToJs);
+}
+
+Napi::Value modelEncode(const Napi::CallbackInfo& info) {
+  Args args(info, "modelEncode");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const at::Tensor images = args.tensor(1);
+  const at::ScalarType dtype = parsePrecision(args.text(2));
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, images, dtype] { return model->method->encoder()->encode(images, dtype).cpu(); }, tensorToJs);
+}
+
+Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info) {
+  Args args(info, "modelEncodeBatch");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
+  const at::ScalarType dtype = parsePrecision(args.text(2));
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, batch, dtype] { return model->method->encoder()->encode(batch->images, dtype).cpu(); }, tensorToJs);
+}
+
+Napi::Value modelAttention(const Napi::CallbackInfo& info) {
+  Args args(info, "modelAttention");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const at::Tensor images = args.tensor(1);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, images] {
+        const at::Tensor weights = model->method->encoder()->lastAttention(images);  // [B, heads, 1 + N]
+        return weights.narrow(2, 1, weights.size(2) - 1).contiguous().cpu();
+      },
+      tensorToJs);
+}
+
+Napi::Value modelReconstruct(const Napi::CallbackInfo& info) {
+  Args args(info, "modelReconstruct");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
+  const std::string path = args.text(2);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, batch, full = path == "full"] {
+        return model->method->reconstruct(toDevice(*batch, model->device), full).cpu();
+      },
+      tensorToJs);
+}
+
+}  // namespace cae::binding

@@ -1,0 +1,45 @@
+#include "train/flat_params.h"
+
+#include <ATen/ATen.h>
+
+namespace cae {
+namespace {
+
+constexpr int64_t kAlign = 16;  // floats: every slice starts on a cache line
+
+int64_t padded(int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
+
+}  // namespace
+
+FlatParams::FlatParams(Method& method) {
+  const std::vector<NamedTensor> tensors = method.tensors();
+  int64_t size = 0;
+  for (const bool decay : {true, false}) {
+    for (const NamedTensor& t : tensors) {
+      if (!t.trainable || t.decay != decay) continue;
+      slots_.push_back({.name = t.name, .param = t.tensor, .offset = size, .decay = decay});
+      size += padded(t.tensor.numel());
+    }
+    if (decay) decayedSize_ = size;
+  }
+  const at::NoGradGuard noGrad;
+  const auto options = slots_.front().param.options().requires_grad(false);
+  values_ = at::zeros({size}, options);
+  grads_ = at::zeros({size}, options);
+  for (Slot& slot : slots_) {
+    const at::Tensor place = view(values_, slot);
+    place.copy_(slot.param);
+    slot.param.set_data(place);
+    slot.param.mutable_grad() = view(grads_, slot);
+  }
+}
+
+FlatParams::~FlatParams() {
+  for (Slot& slot : slots_) slot.param.mutable_grad().reset();
+}
+
+at::Tensor FlatParams::view(const at::Tensor& flat, const Slot& slot) {
+  return flat.narrow(0, slot.offset, slot.param.numel()).view(slot.param.sizes());
+}
+
+}  // namespace cae

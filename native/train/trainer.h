@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "methods/method.h"
+#include "train/adamw.h"
+#include "train/flat_params.h"
+#include "train/low_precision.h"
+
+namespace cae {
+
+/// What changes from step to step.
+struct Hyper {
+  int64_t step;           // 0-based: names the random draws
+  double lr, weightDecay;
+  double clipNorm;        // 0: no clipping
+  uint64_t seed;
+  int64_t firstPosition;  // of the first sample in the global batch
+};
+
+/// Facts about one step.
+struct StepResult {
+  std::map<std::string, double> values;  // losses, and grad_norm before clipping
+  bool skipped;                          // something was not finite and nothing was changed
+  int64_t computeNs;
+};
+
+/// One method's optimizer loop body (spec/cae.md 7): forward, backward, clip, update.
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const AdamWConfig& config);
+
+  /// One optimizer step; the batches' gradients are averaged by their sizes (accumulation).
+  StepResult step(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper);
+
+  /// The optimizer's tensors: `exp_avg.NAME` and `exp_avg_sq.NAME` of every trainable tensor.
+  std::vector<NamedTensor> tensors();
+
+  int64_t updates() const { return optimizer_.updates(); }
+  void setUpdates(int64_t updates) { optimizer_.setUpdates(updates); }
+
+  /// To be called after the model's weights were written from outside.
+  void weightsChanged() { lowPrecision_.refresh(); }
+
+ private:
+  std::shared_ptr<Method> method_;
+  at::ScalarType dtype_;
+  FlatParams params_;
+  AdamW optimizer_;
+  LowPrecision lowPrecision_;
+};
+
+}  // namespace cae

@@ -1,0 +1,222 @@
+import { type FileHandle, open } from 'node:fs/promises'
+
+import { CaeError } from '../errors.js'
+import { type FileSink, type WrittenFile, writeFileAtomic, writeFileSynced } from './atomic-write.js'
+import { messageOf, systemCode } from './output-error.js'
+import {
+  type Dtype,
+  dtypeBytes,
+  elementCount,
+  maxHeaderBytes,
+  parseSafetensorsHeader,
+  refuse,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors-header.js'
+import { float32From, type TensorArray, typedArray } from './tensor-array.js'
+
+/** Bytes read at a time: the event loop gets a turn between two of them. */
+const chunkBytes = 4 << 20
+
+/** A tensor as it lies in the file. F16, BF16 and F8 come as their bits, in `Uint16Array` and `Uint8Array`. */
+export interface StoredTensor {
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  readonly data: TensorArray
+}
+
+/** One tensor to write. `data` may be a function, called when its turn comes, so that only one tensor is in memory at a time. */
+export interface SafetensorsEntry {
+  readonly name: string
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  readonly data: ArrayBufferView | (() => Promise<ArrayBufferView> | ArrayBufferView)
+}
+
+/**
+ * Reads and checks the header of a safetensors file, not its data.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when there is no such file or it breaks the format in any way
+ */
+export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
+  await using file = await openSafetensors(path)
+  return file.header
+}
+
+/**
+ * Opens a safetensors file: the header is checked whole, the data is read when asked for, one tensor at a time.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when there is no such file or it breaks the format in any way
+ * @example
+ * await using file = await openSafetensors('model.safetensors')
+ * const { data, shape } = await file.readFloat32('encoder.cls_token')
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r')
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+  try {
+    return new SafetensorsFile(path, handle, await readHeader(handle, path))
+  } catch (error) {
+    await handle.close()
+    throw systemCode(error) === undefined ? error : unreadable(path, error)
+  }
+}
+
+/** An open safetensors file. */
+export class SafetensorsFile implements AsyncDisposable {
+  /** Use `openSafetensors`. */
+  constructor(
+    readonly path: string,
+    private readonly handle: FileHandle,
+    readonly header: SafetensorsHeader,
+  ) {}
+
+  /** Text entries of `__metadata__`. */
+  get metadata(): Readonly<Record<string, string>> {
+    return this.header.metadata
+  }
+
+  /** Entry of each tensor by name, in the order of the data. */
+  get tensors(): ReadonlyMap<string, TensorEntry> {
+    return this.header.tensors
+  }
+
+  /**
+   * One tensor in its own element type.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none of this name, or the file has shrunk since it was opened
+   */
+  async read(name: string): Promise<StoredTensor> {
+    const { dtype, shape, begin, end } = this.entry(name)
+    const bytes = new Uint8Array(end - begin)
+    for (let from = 0; from < bytes.length; from += chunkBytes) {
+      await this.readInto(bytes.subarray(from, from + chunkBytes), begin + from)
+    }
+    return { dtype, shape, data: typedArray(dtype, bytes) }
+  }
+
+  /**
+   * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
+   */
+  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
+    const { dtype, shape, begin } = this.entry(name)
+    const data = new Float32Array(elementCount(shape))
+    const size = dtypeBytes[dtype]
+    const step = chunkBytes / size
+    for (let from = 0; from < data.length; from += step) {
+      const count = Math.min(step, data.length - from)
+      const bytes = new Uint8Array(count * size)
+      await this.readInto(bytes, begin + from * size)
+      const values = float32From(dtype, bytes)
+      if (!values) throw refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`, this.path)
+      data.set(values, from)
+    }
+    return { data, shape }
+  }
+
+  /** Closes the file; a second call does nothing. */
+  async close(): Promise<void> {
+    await this.handle.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private entry(name: string): TensorEntry {
+    const entry = this.tensors.get(name)
+    if (entry) return entry
+    throw new CaeError('ERR_CAE_CHECKPOINT', { what: `there is no tensor ${JSON.stringify(name)}`, where: this.path })
+  }
+
+  private async readInto(target: Uint8Array, offset: number): Promise<void> {
+    await readExactly(this.handle, target, this.header.dataStart + offset, this.path)
+  }
+}
+
+/**
+ * Writes a safetensors file in the order and padding of the reference writer, tensor by tensor. The bytes depend on the tensors and the
+ * metadata alone; `format: pt` is always there, since readers of PyTorch weights want it (spec/ecosystem.md 5.6).
+ * @param options.durable `'rename'` (default) puts the file in place in one step; `'new'` writes it directly, for a folder in the making
+ * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written, ERR_CAE_SHAPE when data and shape disagree
+ */
+export async function writeSafetensors(
+  path: string,
+  entries: Iterable<SafetensorsEntry>,
+  metadata: Readonly<Record<string, string>> = {},
+  options: { readonly durable?: 'rename' | 'new' } = {},
+): Promise<WrittenFile> {
+  const ordered = [...entries].sort(referenceOrder)
+  const header = buildHeader(ordered, { format: 'pt', ...metadata })
+  const content = async (sink: FileSink): Promise<void> => {
+    await sink.write(header)
+    for (const entry of ordered) await sink.write(await bytesOf(entry))
+  }
+  return options.durable === 'new' ? writeFileSynced(path, content) : writeFileAtomic(path, content)
+}
+
+/** Largest elements first, so that every tensor is aligned; then by name, compared as UTF-8 like Rust strings. */
+function referenceOrder(a: SafetensorsEntry, b: SafetensorsEntry): number {
+  return dtypeBytes[b.dtype] - dtypeBytes[a.dtype] || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
+}
+
+function buildHeader(entries: readonly SafetensorsEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
+  const sorted = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))
+  const fields: [string, unknown][] = [['__metadata__', Object.fromEntries(sorted)]]
+  let begin = 0
+  for (const { name, dtype, shape } of entries) {
+    const end = begin + elementCount(shape) * dtypeBytes[dtype]
+    fields.push([name, { dtype, shape, data_offsets: [begin, end] }])
+    begin = end
+  }
+  if (new Set(fields.map(([name]) => name)).size < fields.length) {
+    throw new CaeError('ERR_CAE_INTERNAL', { what: 'two of the tensors to write have one name', where: entries.map(({ name }) => name).join(', ') })
+  }
+  // Not through one object: a name such as "7" would move to the front there.
+  const json = Buffer.from(`{${fields.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`)
+  const padded = Math.ceil(json.length / 8) * 8
+  const header = Buffer.alloc(8 + padded, ' ')
+  header.writeBigUInt64LE(BigInt(padded))
+  header.set(json, 8)
+  return header
+}
+
+async function bytesOf(entry: SafetensorsEntry): Promise<Uint8Array> {
+  const view = typeof entry.data === 'function' ? await entry.data() : entry.data
+  const wanted = elementCount(entry.shape) * dtypeBytes[entry.dtype]
+  if (view.byteLength !== wanted) {
+    throw new CaeError('ERR_CAE_SHAPE', {
+      what: `${entry.name} [${entry.shape.join(', ')}] ${entry.dtype} takes ${wanted} bytes, its data has ${view.byteLength}`,
+    })
+  }
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+}
+
+async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const { size } = await handle.stat()
+  if (size < 8) throw refuse(`it has ${size} bytes, not even the length of its header`, path)
+  const prefix = Buffer.alloc(8)
+  await readExactly(handle, prefix, 0, path)
+  const length = prefix.readBigUInt64LE()
+  if (length > maxHeaderBytes) throw refuse(`its header would be ${length} bytes long, the format allows ${maxHeaderBytes}`, path)
+  const headerBytes = Number(length)
+  if (8 + headerBytes > size) throw refuse(`its header would end at byte ${8 + headerBytes}, the file holds ${size}`, path)
+  const json = new Uint8Array(headerBytes)
+  await readExactly(handle, json, 8, path)
+  return parseSafetensorsHeader(json, size - 8 - headerBytes, path)
+}
+
+async function readExactly(handle: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
+  for (let done = 0; done < target.byteLength; ) {
+    const { bytesRead } = await handle.read(target, done, target.byteLength - done, position + done)
+    if (bytesRead === 0) throw refuse(`it ends at byte ${position + done}: it was cut short while open`, path)
+    done += bytesRead
+  }
+}
+
+function unreadable(path: string, error: unknown): CaeError {
+  const what = systemCode(error) === 'ENOENT' ? 'there is no such file' : `cannot read: ${messageOf(error)}`
+  return new CaeError('ERR_CAE_CHECKPOINT', { what, where: path }, { cause: error })
+}
