@@ -38,7 +38,7 @@ export function temporaryPath(path: string): string {
 export async function writeFileAtomic(path: string, content: FileContent): Promise<WrittenFile> {
   const temporary = temporaryPath(path)
   try {
-    const written = await writeFileSynced(temporary, content)
+    const written = await writeNew(temporary, content)
     await rename(temporary, path)
     await syncFolder(dirname(path))
     return written
@@ -54,14 +54,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  */
 export async function writeFileSynced(path: string, content: FileContent): Promise<WrittenFile> {
   try {
-    const file = await open(path, 'wx')
-    try {
-      const written = await fill(file, content)
-      await file.sync()
-      return written
-    } finally {
-      await file.close()
-    }
+    return await writeNew(path, content)
   } catch (error) {
     throw outputError(path, error)
   }
@@ -88,6 +81,17 @@ export async function syncFolder(folder: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+async function writeNew(path: string, content: FileContent): Promise<WrittenFile> {
+  const file = await open(path, 'wx')
+  try {
+    const written = await fill(file, content)
+    await file.sync()
+    return written
+  } finally {
+    await file.close()
   }
 }
 

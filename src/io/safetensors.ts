@@ -172,7 +172,10 @@ function buildHeader(entries: readonly SafetensorsEntry[], metadata: Readonly<Re
     begin = end
   }
   if (new Set(fields.map(([name]) => name)).size < fields.length) {
-    throw new CaeError('ERR_CAE_INTERNAL', { what: 'two of the tensors to write have one name', where: entries.map(({ name }) => name).join(', ') })
+    throw new CaeError('ERR_CAE_INTERNAL', {
+      what: 'two of the tensors to write have one name',
+      where: entries.map(({ name }) => name).join(', '),
+    })
   }
   // Not through one object: a name such as "7" would move to the front there.
   const json = Buffer.from(`{${fields.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`)

@@ -100,14 +100,7 @@ export interface TrainSummary {
 }
 
 /** What a run tells: iterate over it, or ignore it. */
-export type TrainEvent =
-  | StartEvent
-  | StepEvent
-  | EpochEvent
-  | CheckpointEvent
-  | FigureEvent
-  | WarningEvent
-  | EndEvent
+export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | FigureEvent | WarningEvent | EndEvent
 
 /** Hears every event in order, steps included, and may keep the run waiting; for files of the run itself (metrics, TensorBoard). */
 export interface TrainListener {

@@ -45,7 +45,10 @@ describe('writeFileAtomic', () => {
   const asUser = isRoot ? test.skip : test
   asUser('is refused by a read-only folder with a coded error', async () => {
     await chmod(folder(), 0o500)
-    await expect(writeFileAtomic(join(folder(), 'file'), 'x')).rejects.toMatchObject({ code: 'ERR_CAE_OUTPUT', message: expect.stringMatching(/EACCES/) })
+    await expect(writeFileAtomic(join(folder(), 'file'), 'x')).rejects.toMatchObject({
+      code: 'ERR_CAE_OUTPUT',
+      message: expect.stringMatching(/EACCES/),
+    })
   })
 
   test('is refused by a folder in the way with a coded error', async () => {

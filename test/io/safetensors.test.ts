@@ -44,7 +44,12 @@ describe('reading a safetensors file', () => {
     ['a gap', { a: entry('U8', [1], [0, 1]), b: entry('U8', [1], [2, 3]) }, 3, /gap of 1 bytes before the data of "b"/],
     ['an overlap', { a: entry('U8', [2], [0, 2]), b: entry('U8', [2], [1, 3]) }, 3, /"b" overlaps/],
     ['two tensors on the same bytes', { a: entry('U8', [2], [0, 2]), b: entry('U8', [2], [0, 2]) }, 2, /overlaps/],
-    ['a name given twice', '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1, /"a" twice/],
+    [
+      'a name given twice',
+      '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+      1,
+      /"a" twice/,
+    ],
     ['a field given twice', '{"a":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}}', 1, /"dtype" twice/],
     ['metadata that is not an object', { __metadata__: 'pt' }, 0, /__metadata__/],
     ['metadata that is not text', { __metadata__: { step: 1 } }, 0, /__metadata__.step/],
@@ -71,12 +76,21 @@ describe('reading a safetensors file', () => {
 
   test.each([[2n ** 63n], [100_000_001n]])('refuses a header length of %s without reserving memory for it', async (length) => {
     const path = await fileOf('{}', 0, length)
-    await expect(openSafetensors(path)).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(/would be \d+ bytes long/) })
+    await expect(openSafetensors(path)).rejects.toMatchObject({
+      code: 'ERR_CAE_CHECKPOINT',
+      message: expect.stringMatching(/would be \d+ bytes long/),
+    })
   })
 
   test('says that a file is missing, and that a folder is none', async () => {
-    await expect(openSafetensors(join(folder(), 'none'))).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(/no such file/) })
-    await expect(openSafetensors(folder())).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringContaining(folder()) })
+    await expect(openSafetensors(join(folder(), 'none'))).rejects.toMatchObject({
+      code: 'ERR_CAE_CHECKPOINT',
+      message: expect.stringMatching(/no such file/),
+    })
+    await expect(openSafetensors(folder())).rejects.toMatchObject({
+      code: 'ERR_CAE_CHECKPOINT',
+      message: expect.stringContaining(folder()),
+    })
   })
 
   test('accepts what the format allows: padding, scalars, empty tensors, odd names, any order, braces in names', async () => {
@@ -100,7 +114,10 @@ describe('reading a safetensors file', () => {
         const bad = Buffer.from(good)
         bad[at] = value
         await writeFile(path, bad)
-        const outcome = await readSafetensorsHeader(path).then(() => 'read', (error: CaeError) => error.code)
+        const outcome = await readSafetensorsHeader(path).then(
+          () => 'read',
+          (error: CaeError) => error.code,
+        )
         expect(['read', 'ERR_CAE_CHECKPOINT']).toContain(outcome)
       }),
       { numRuns: 300 },
@@ -124,7 +141,10 @@ describe('reading a safetensors file', () => {
     expect(new Uint32Array(bf16.data.buffer)).toEqual(Uint32Array.from(all, (bits) => bits * 65_536))
     expect([...(await file.readFloat32('f64')).data]).toEqual([Math.fround(0.1), Number.NEGATIVE_INFINITY])
     expect(await file.read('ids')).toEqual({ dtype: 'I32', shape: [2], data: Int32Array.of(-1, 7) })
-    await expect(file.readFloat32('ids')).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(/"ids" is I32/) })
+    await expect(file.readFloat32('ids')).rejects.toMatchObject({
+      code: 'ERR_CAE_CHECKPOINT',
+      message: expect.stringMatching(/"ids" is I32/),
+    })
     await expect(file.read('none')).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(/"none"/) })
   })
 })
@@ -171,7 +191,12 @@ describe('writing a safetensors file', () => {
     const one = { name: 'a', dtype: 'F32' as const, shape: [2] }
     await expect(writeSafetensors(path, [{ ...one, data: new Float32Array(3) }])).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE' })
     await expect(writeSafetensors(path, [{ ...one, data: () => Promise.reject(new Error('gone')) }])).rejects.toThrow('gone')
-    await expect(writeSafetensors(path, [{ ...one, data: new Float32Array(2) }, { ...one, dtype: 'U8', data: new Uint8Array(2) }])).rejects.toMatchObject({
+    await expect(
+      writeSafetensors(path, [
+        { ...one, data: new Float32Array(2) },
+        { ...one, dtype: 'U8', data: new Uint8Array(2) },
+      ]),
+    ).rejects.toMatchObject({
       code: 'ERR_CAE_INTERNAL',
     })
     expect(await folder.list()).toEqual([])
