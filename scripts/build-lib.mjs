@@ -1,0 +1,71 @@
+// Builds lib/ from src/: CommonJS and declarations by tsc, and a small ES module in front of them. Does nothing when lib/ is newer than src/.
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(import.meta.dirname, '..')
+const lib = join(root, 'lib')
+const stamp = join(lib, '.stamp')
+const require = createRequire(import.meta.url)
+
+/** Files under `folder`, as paths relative to it. */
+function filesOf(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+}
+
+/** What decides whether lib/ is up to date: every source with its size and time. */
+function sourceState() {
+  const inputs = [...filesOf(join(root, 'src')).map((file) => join('src', file)), 'tsconfig.json', 'package.json', 'scripts/build-lib.mjs']
+  return inputs
+    .sort()
+    .map((file) => {
+      const { mtimeMs, size } = statSync(join(root, file))
+      return `${file} ${size} ${mtimeMs}`
+    })
+    .join('\n')
+}
+
+/** Removes outputs whose source is gone, so that a deleted file cannot be imported any more. */
+function prune() {
+  for (const file of filesOf(lib)) {
+    const source = file.replace(/(\.d)?\.(js|ts)$/, '.ts')
+    if (/\.(js|d\.ts)$/.test(file) && !existsSync(join(root, 'src', source))) rmSync(join(lib, file))
+  }
+}
+
+/** lib/index.mjs: names listed one by one, so that bundlers and Node's linker see each. */
+function writeModuleEntry() {
+  const names = Object.keys(require(join(lib, 'index.js'))).sort()
+  writeFileSync(join(lib, 'index.mjs'), `export {\n${names.map((name) => `  ${name},`).join('\n')}\n} from './index.js'\n`)
+  writeFileSync(join(lib, 'index.d.mts'), "export * from './index.js'\n")
+}
+
+/** Brings lib/ up to date; true when there was something to do. */
+export function buildLib() {
+  const state = sourceState()
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return false
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' })
+  if (status !== 0) throw new Error('tsc found errors in src/')
+  prune()
+  if (existsSync(join(lib, 'index.js'))) writeModuleEntry()
+  const cli = join(lib, 'cli/main.js')
+  if (existsSync(cli)) chmodSync(cli, 0o755)
+  writeFileSync(stamp, state)
+  return true
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const started = Date.now()
+  try {
+    console.log(buildLib() ? `lib/ built in ${((Date.now() - started) / 1000).toFixed(1)} s` : 'lib/ is up to date')
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}

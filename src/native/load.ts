@@ -1,0 +1,86 @@
+import { createRequire } from 'node:module'
+import { arch, env, platform, versions } from 'node:process'
+import { CaeError } from '../errors.js'
+import { isSameAbi, parseTorchVersion } from '../setup/abi.js'
+import type { AddonFile } from '../setup/addon-record.js'
+import { chooseAddon, packageRoot, setupCommand } from '../setup/choose-addon.js'
+import { cpuInstructionSets, missingInstructionSets } from '../setup/cpu.js'
+import { wrongVariable } from '../setup/libtorch.js'
+import { inspectLibtorch } from '../setup/libtorch-folder.js'
+import { assertPlatform, currentLibc } from '../setup/platform.js'
+import type { Addon } from './addon.js'
+import { withCaeErrors } from './errors.js'
+
+let loading: Promise<Addon> | undefined
+
+/**
+ * The native addon, loaded at the first call: once a process, and once a worker thread. Every failure of its functions is a `CaeError`.
+ * @throws {CaeError} ERR_CAE_NO_LIBTORCH with everything that was tried and the one command that helps
+ */
+export function loadAddon(): Promise<Addon> {
+  loading ??= load().catch((error) => {
+    loading = undefined // after `setup` in the same process the next call finds what it made
+    throw error
+  })
+  return loading
+}
+
+async function load(): Promise<Addon> {
+  assertPlatform()
+  for (const place of ['CAE_LIBTORCH', 'LIBTORCH'] as const) {
+    const where = env[place]
+    if (where === undefined || where === '') continue
+    const { problem } = { problem: undefined, ...(await inspectLibtorch(where)) }
+    if (problem !== undefined) throw wrongVariable({ place, where, reason: problem })
+    break
+  }
+  const { addon, causes } = await chooseAddon(env, packageRoot)
+  if (addon === undefined) throw noLibtorch('the native addon has not been built', causes)
+  const problem = await addonProblem(addon)
+  if (problem !== undefined) throw noLibtorch(problem, [`addon ${addon.path}`, ...causes])
+  const native = open(addon, causes)
+  checkRunning(native, addon)
+  return native
+}
+
+/** Why an addon must not be opened, or undefined: opening it all the same could crash the process instead of failing. */
+export async function addonProblem({ record }: Pick<AddonFile, 'record'>): Promise<string | undefined> {
+  const inspection = await inspectLibtorch(record.libtorch)
+  if (inspection.libtorch === undefined) return `libtorch ${record.libtorch} ${inspection.problem}`
+  const { version } = inspection.libtorch
+  if (!isSameAbi(version, record.libtorchVersion)) {
+    return `the addon was built for libtorch ${record.libtorchVersion}, ${record.libtorch} now holds ${version}: one build fits one minor version`
+  }
+  const missing = missingInstructionSets(record.instructionSets, await cpuInstructionSets())
+  if (missing.length > 0) return `the addon was built for a CPU with ${missing.join(', ')}, which this one lacks`
+  return undefined
+}
+
+function open(addon: AddonFile, causes: readonly string[]): Addon {
+  let exported: Record<string, unknown>
+  try {
+    exported = createRequire(__filename)(addon.path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw noLibtorch(`the native addon cannot be opened: ${reason}`, [`addon ${addon.path}`, `libtorch ${addon.record.libtorch}`, ...causes], error)
+  }
+  const wrapped = Object.entries(exported).map(([name, value]) => [
+    name,
+    typeof value === 'function' ? withCaeErrors(name, (...args) => value(...args)) : value,
+  ])
+  return Object.fromEntries(wrapped) as Addon
+}
+
+/** The libtorch that really came up can be another than the addon's own, as when LD_LIBRARY_PATH names one. */
+function checkRunning(native: Addon, { record }: AddonFile): void {
+  const running = /TORCH_VERSION=([^,\s]+)/.exec(native.version().libtorchBuiltWith)?.[1]
+  if (running === undefined || parseTorchVersion(running) === undefined || isSameAbi(running, record.libtorchVersion)) return
+  throw noLibtorch(`the addon was built for libtorch ${record.libtorchVersion}, but ${running} was loaded`, [`LD_LIBRARY_PATH=${env.LD_LIBRARY_PATH ?? ''}`])
+}
+
+function noLibtorch(what: string, causes: readonly string[], cause?: unknown): CaeError {
+  const libc = currentLibc()
+  const machine = `Node ${versions.node}, ${platform}-${arch}${libc.kind === 'glibc' ? `, glibc ${libc.version}` : ''}`
+  const where = [...causes, machine].join('\n      ')
+  return new CaeError('ERR_CAE_NO_LIBTORCH', { what, where, todo: setupCommand(packageRoot) }, cause === undefined ? undefined : { cause })
+}
