@@ -1,0 +1,62 @@
+import { autoReal, type Fields, type Infer, type Input, int, oneOf, real, text } from './field.js'
+import type { DeviceName } from './train.js'
+
+/** How an encoder is run over images; every evaluation and `embed` take these. */
+export const encodeFields = {
+  /** What stands for an image: the class token, or the mean of its patches. */
+  feature: oneOf(['cls', 'avg'], { default: 'cls' }),
+  /** Images that go through the encoder at once. */
+  encodeBatch: int({ default: 64, min: 1, unit: 'images' }),
+  /** Where to run. 'auto': the first CUDA device, else the CPU. */
+  device: text<DeviceName>({ default: 'auto', pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/, expects: "'auto', 'cpu', 'cuda' or 'cuda:N'" }),
+  /** Number format of the encoder's products. */
+  precision: oneOf(['fp32', 'bf16'], { default: 'fp32' }),
+  /** CPU threads of the tensor library. */
+  threads: int({ default: 0, min: 0, max: 1024, meaning: "0: the library's choice" }),
+} as const satisfies Fields
+
+/** Weighted nearest neighbours (spec/downstream.md 2). */
+export const knnFields = {
+  ...encodeFields,
+  /** Neighbours that vote. */
+  k: int({ default: 20, min: 1, max: 100_000 }),
+  /** Temperature of the votes: a neighbour of similarity s weighs exp(s / temperature). */
+  temperature: real({ default: 0.07, min: 1e-4 }),
+} as const satisfies Fields
+
+/** Linear probe (spec/downstream.md 3). */
+export const linearFields = {
+  ...encodeFields,
+  /** Where features come from: computed once from centre crops, or anew in every epoch from random crops, which is the full protocol. */
+  views: oneOf(['cached', 'random'], { default: 'cached' }),
+  /** Times that every feature is seen. */
+  epochs: int({ default: 90, min: 1 }),
+  /** Features of a step of the probe. The authors' 16384 is for a million images. */
+  batchSize: int({ default: 256, min: 2 }),
+  /** Learning rate of LARS after warm-up. */
+  lr: autoReal({ min: 0, meaning: '0.1 × batchSize / 256' }),
+  /** Epochs over which the learning rate rises from 0. */
+  warmupEpochs: int({ default: 10, min: 0 }),
+  /** Weight decay. */
+  weightDecay: real({ default: 0, min: 0 }),
+  /** Names the random draws: order, crops, start weights. */
+  seed: int({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
+} as const satisfies Fields
+
+/** Options of `embed` and of any encoding, resolved. */
+export type EncodeConfig = Infer<typeof encodeFields>
+/** What a user may write of them. */
+export type EncodeInput = Input<typeof encodeFields>
+/** Options of the k-NN evaluation, resolved. */
+export type KnnConfig = Infer<typeof knnFields>
+/** What a user may write of them. */
+export type KnnInput = Input<typeof knnFields>
+/** Options of the linear probe, resolved but for `lr`, which `linearLr` gives. */
+export type LinearConfig = Infer<typeof linearFields>
+/** What a user may write of them. */
+export type LinearInput = Input<typeof linearFields>
+
+/** Learning rate of the linear probe where the user names none: linear in the batch (spec/downstream.md 3.4). */
+export function linearLr(lr: number | 'auto', batchSize: number): number {
+  return lr === 'auto' ? (0.1 * batchSize) / 256 : lr
+}

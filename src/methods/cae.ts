@@ -1,0 +1,105 @@
+import { type Fields, flag, type Infer, type Input, int, oneOf, real } from '../config/field.js'
+import { encoderFields, maskFields, patchGrid } from '../config/model.js'
+import { defaultPreset, type PresetName, presets } from '../config/presets.js'
+import type { Resolution } from '../config/resolve.js'
+import { checkBlockMask } from './block-mask.js'
+import { defineMethod } from './method.js'
+
+/** All options of a Context Autoencoder. */
+export const caeFields = {
+  ...encoderFields,
+  ...maskFields,
+  /** Width of regressor and decoder: a multiple of `decoderHeads` and of 4. */
+  decoderDim: int({ derived: 'as wide as the encoder', min: 4, max: 16384 }),
+  /** Attention heads of regressor and decoder. */
+  decoderHeads: int({ derived: 'as many as the encoder', min: 1, max: 256 }),
+  /** Start value of the LayerScale vectors of regressor and decoder; 0 leaves LayerScale out. */
+  decoderLayerScaleInit: real({ derived: 'as in the encoder', min: 0 }),
+  /** Blocks of the latent contextual regressor, which predicts the hidden patches' latents. */
+  regressorDepth: int({ default: 4, min: 1, max: 256 }),
+  /** Blocks of the decoder, which makes the prediction out of those latents. */
+  decoderDepth: int({ default: 4, min: 0, max: 256 }),
+  /** What is predicted for a hidden patch: its pixels, or the id that a tokenizer gives it. */
+  target: oneOf(['pixels', 'tokens'], { default: 'pixels' }),
+  /** Ids that a tokenizer knows; read with `target: 'tokens'`. */
+  vocabSize: int({ default: 8192, min: 2, max: 2 ** 24 }),
+  /** Pixel targets have mean 0 and variance 1 in every patch. */
+  normalizeTarget: flag({ default: false }),
+  /** Weight of the alignment loss, which keeps predicted latents where the encoder would put them. */
+  alignWeight: real({ default: 2, min: 0 }),
+  /** Weights of the alignment target: the encoder's own, or a copy that lags behind. */
+  targetWeights: oneOf(['shared', 'lagged'], { default: 'shared' }),
+  /** Share of its old weights that the lagging copy keeps at a step; 0 makes it one step old. */
+  targetMomentum: real({ default: 0, min: 0, max: 1 }),
+  /** The alignment target draws a drop path of its own, as in the authors' code. */
+  alignDropPath: flag({ default: true }),
+} as const satisfies Fields
+
+/** A Context Autoencoder with every option resolved; `config.json` of a run holds it. */
+export type CAEConfig = Infer<typeof caeFields>
+
+/** A Context Autoencoder as a user describes it: options over a preset. */
+export type CAEConfigInput = Input<typeof caeFields> & {
+  /** Named size that the options go over. */
+  readonly preset?: PresetName | undefined
+}
+
+function complete({ values, refuse }: Resolution<typeof caeFields>): CAEConfig {
+  const { imageSize, patchSize } = values
+  if (imageSize.some((side) => side % patchSize !== 0)) {
+    const side = imageSize.find((n) => n % patchSize !== 0) ?? patchSize
+    const below = Math.floor(side / patchSize) * patchSize
+    refuse(
+      'imageSize',
+      `is not a multiple of patchSize ${patchSize}`,
+      `${below > 0 ? `${below} or ` : ''}${below + patchSize} instead of ${side}`,
+    )
+  }
+  const { gridHeight, gridWidth } = patchGrid(values)
+  const patches = gridHeight * gridWidth
+  if (patches < 2) refuse('imageSize', 'is a single patch, of which none could be hidden', `a patchSize below ${patchSize}`)
+
+  const config = {
+    ...values,
+    maskCount: values.maskCount ?? Math.floor(patches / 2),
+    decoderDim: values.decoderDim ?? values.embedDim,
+    decoderHeads: values.decoderHeads ?? values.numHeads,
+    decoderLayerScaleInit: values.decoderLayerScaleInit ?? values.layerScaleInit,
+  }
+  for (const [width, heads] of [
+    ['embedDim', 'numHeads'],
+    ['decoderDim', 'decoderHeads'],
+  ] as const) {
+    const [dim, count] = [config[width], config[heads]]
+    if (dim % count !== 0) refuse(heads, `does not divide ${width} ${dim}`, `${heads}: ${nearestDivisor(dim, count)}, or another ${width}`)
+    if (dim % 4 !== 0) refuse(width, 'is not a multiple of 4, which positions need', `${width}: ${Math.ceil(dim / 4) * 4}`)
+  }
+  if (config.maskCount >= patches) {
+    refuse(
+      'maskCount',
+      `leaves none of the ${patches} patches visible`,
+      `a number from 1 to ${patches - 1}; half is ${Math.floor(patches / 2)}`,
+    )
+  }
+  if (config.maskShape === 'block') checkBlockMask({ ...config, gridHeight, gridWidth }, refuse)
+  if (config.targetWeights === 'shared' && config.targetMomentum !== 0) {
+    refuse('targetMomentum', "has no effect with targetWeights 'shared'", "targetWeights: 'lagged', or targetMomentum: 0")
+  }
+  return config
+}
+
+function nearestDivisor(n: number, wanted: number): number {
+  const divisors = Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0)
+  return divisors.reduce((best, d) => (Math.abs(d - wanted) < Math.abs(best - wanted) ? d : best), 1)
+}
+
+/** Context Autoencoder (arXiv 2202.03026): a regressor between encoder and decoder, and a loss that keeps both in one latent space. */
+export const cae = defineMethod({
+  name: 'cae',
+  views: 1,
+  columns: ['loss', 'loss_main', 'loss_align'],
+  fields: caeFields,
+  presets: presets satisfies Readonly<Record<PresetName, CAEConfigInput>>,
+  defaultPreset,
+  complete,
+})

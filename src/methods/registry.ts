@@ -1,0 +1,24 @@
+import { unknownName } from '../config/resolve.js'
+import { cae } from './cae.js'
+
+/** Every pre-training method; the native side lists the same in native/methods/registry.cpp. */
+export const methods = { cae } as const
+
+/** Name of a pre-training method. */
+export type MethodName = keyof typeof methods
+
+/** All methods' names. */
+export const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]]
+
+/**
+ * The declaration of a method.
+ * @throws {CaeError} ERR_CAE_OPTION that lists the methods there are
+ */
+export function findMethod(name: string): (typeof methods)[MethodName] {
+  if (!isMethodName(name)) throw unknownName('method', name, methodNames)
+  return methods[name]
+}
+
+function isMethodName(name: string): name is MethodName {
+  return Object.hasOwn(methods, name)
+}

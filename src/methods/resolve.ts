@@ -1,0 +1,174 @@
+import { dataFields } from '../config/data.js'
+import type { Infer, Input } from '../config/field.js'
+import { maskFields } from '../config/model.js'
+import type { PresetName } from '../config/presets.js'
+import { type RecipeName, recipes } from '../config/recipes.js'
+import { type Layer, optionError, type Resolution, resolveFields, showValue, unknownName } from '../config/resolve.js'
+import { autoLr, type TrainConfig, trainFields } from '../config/train.js'
+import type { Dataset } from '../data/dataset.js'
+import type { NativeConfig } from '../native/types.js'
+import type { CAEConfigInput } from './cae.js'
+import { findMethod, type MethodName, type methods } from './registry.js'
+
+/** A model with every option resolved, of any method. */
+export type ModelConfig = Infer<(typeof methods)[MethodName]['fields']>
+
+/** What `train` and `trainCAE` take. */
+export type TrainOptions = Input<typeof trainTable> & {
+  /** Images: a folder, a glob, or any `Dataset`. */
+  readonly data: string | Dataset
+  /** Folder that the run writes to. */
+  readonly out: string
+  /** Pre-training method; default 'cae'. */
+  readonly method?: MethodName | undefined
+  /** Name of a preset, or options over one: `{ preset: 'cae-small', imageSize: 96 }`. Default 'cae-small', or the recipe's. */
+  readonly model?: PresetName | CAEConfigInput | undefined
+  /** Aborting ends the run after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A run with everything decided. */
+export interface Resolved {
+  readonly model: ModelConfig
+  readonly train: TrainConfig
+  /** What was decided for the user and should be said: a scaled learning rate. */
+  readonly notes: readonly string[]
+}
+
+/** Everything about a run but its model, in one table. */
+export const trainTable = { ...trainFields, ...dataFields } as const
+
+/** Options of a run that are none of the table's. */
+export const runOptionNames = ['data', 'out', 'method', 'model', 'signal'] as const
+
+/** A layer that sets the run's length, or its warm-up, sets it whole: a recipe's other number does not fit any more. */
+const replaces = {
+  epochs: ['steps', 'warmupEpochs', 'warmupSteps'],
+  steps: ['epochs', 'warmupEpochs', 'warmupSteps'],
+  warmupEpochs: ['warmupSteps'],
+  warmupSteps: ['warmupEpochs'],
+} as const
+
+/**
+ * Resolves a model: preset, then the options over it; a resolved configuration comes out as it was.
+ * @throws {CaeError} ERR_CAE_OPTION naming the option
+ */
+export function resolveModel(input: PresetName | CAEConfigInput = {}, method: MethodName = 'cae'): ModelConfig {
+  return resolveModelLayers(method, undefined, input, '')
+}
+
+/** The keys that native/model and native/methods read, each exactly once. Masks are drawn with the data and do not cross here. */
+export function nativeModelConfig(config: ModelConfig, method: string): NativeConfig {
+  const network = Object.entries(config).filter(([name]) => !Object.hasOwn(maskFields, name))
+  return { method, ...Object.fromEntries(network) }
+}
+
+/**
+ * Resolves all options of a run: defaults, then preset, recipe, and the options themselves.
+ * @throws {CaeError} ERR_CAE_OPTION naming the option, its value, and the nearest valid name or range
+ */
+export function resolveTrain(options: TrainOptions): Resolved {
+  const { data, out, method = 'cae', model, signal: _signal, ...rest } = options
+  requireRunOptions(data, out)
+  const { fields } = findMethod(method)
+  const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
+  const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
+  const resolution = resolveFields(trainTable, layers, {
+    replaces,
+    otherNames: runOptionNames,
+    elsewhere: (name) => (Object.hasOwn(fields, name) ? `model: { ${name}: ... }` : undefined),
+  })
+  const resolvedModel = resolveModelLayers(method, recipe, model ?? {}, 'model.')
+  if (resolvedModel.target === 'tokens') {
+    throw optionError({
+      what: "model.target 'tokens' needs token ids, and no tokenizer makes them here yet",
+      todo: "target: 'pixels', or feed ids to Trainer.step yourself",
+    })
+  }
+  return { model: resolvedModel, ...completeTrain(resolution, method) }
+}
+
+interface Recipe {
+  readonly source: string
+  readonly preset: string
+  readonly model: Layer['values']
+  readonly train: Layer['values']
+}
+
+function findRecipe(name: string): Recipe {
+  if (!Object.hasOwn(recipes, name)) throw unknownName('recipe', name, Object.keys(recipes))
+  return { source: `recipe '${name}'`, ...recipes[name as RecipeName] }
+}
+
+function resolveModelLayers(method: MethodName, recipe: Recipe | undefined, input: unknown, prefix: string): ModelConfig {
+  const declared = findMethod(method)
+  const { preset, ...own } = modelOptions(input)
+  const name = String(preset ?? recipe?.preset ?? declared.defaultPreset)
+  const row = Object.hasOwn(declared.presets, name) ? declared.presets[name as PresetName] : undefined
+  if (row === undefined) throw unknownName('model preset', name, Object.keys(declared.presets))
+  const layers = [
+    { source: `preset '${name}'`, values: row },
+    ...(recipe ? [{ source: recipe.source, values: recipe.model }] : []),
+    { values: own },
+  ]
+  return declared.complete(resolveFields(declared.fields, layers, { prefix, otherNames: ['preset'] }))
+}
+
+function modelOptions(input: unknown): Readonly<Record<string, unknown>> {
+  if (typeof input === 'string') return { preset: input }
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return { ...input }
+  throw optionError({
+    what: `model is ${showValue(input)}, expected a preset's name or an object of model options`,
+    todo: "model: 'cae-small'",
+  })
+}
+
+function requireRunOptions(data: unknown, out: unknown): void {
+  const isDataset = typeof data === 'object' && data !== null && 'length' in data && 'get' in data
+  if (!(isDataset || (typeof data === 'string' && data !== ''))) {
+    const what = data === undefined ? 'data is missing' : `data is ${showValue(data)}, expected a path or a Dataset`
+    throw optionError({ what, todo: "data: 'photos/', a glob such as 'photos/**/*.jpg', or a Dataset" })
+  }
+  if (typeof out !== 'string' || out === '') {
+    throw optionError({
+      what: out === undefined ? 'out is missing' : `out is ${showValue(out)}, expected a folder`,
+      todo: "out: 'runs/first'",
+    })
+  }
+}
+
+function completeTrain({ values, refuse }: Resolution<typeof trainTable>, method: MethodName): { train: TrainConfig; notes: string[] } {
+  const { batchSize, microBatchSize } = values
+  const epochs = values.epochs ?? (values.steps === null ? 100 : null)
+  const lr = values.lr === 'auto' ? autoLr(batchSize) : values.lr
+  const notes = values.lr === 'auto' ? [`lr ${lr.toPrecision(3)} = 1.5e-3 × √(batchSize ${batchSize} / 2048), as lr is 'auto'`] : []
+  const train = { ...values, method, epochs, lr, ...warmup(epochs, values) }
+
+  if (microBatchSize !== null && batchSize % microBatchSize !== 0) {
+    refuse('microBatchSize', `does not divide batchSize ${batchSize}`, `a divisor of ${batchSize}, or another batchSize`)
+  }
+  if (train.minLr > lr) refuse('minLr', `is above lr ${lr.toPrecision(3)}`, `minLr: 0, or a higher lr`)
+  if (epochs !== null && train.warmupEpochs > epochs)
+    refuse('warmupEpochs', `is longer than the run of ${epochs} epochs`, `at most ${epochs}`)
+  if (train.steps !== null && train.warmupSteps > train.steps) {
+    refuse('warmupSteps', `is longer than the run of ${train.steps} steps`, `at most ${train.steps}`)
+  }
+  if (train.scaleMin > train.scaleMax) refuse('scaleMin', `is above scaleMax ${train.scaleMax}`, 'a smaller scaleMin')
+  if (train.ratioMin > train.ratioMax) refuse('ratioMin', `is above ratioMax ${train.ratioMax}`, 'a smaller ratioMin')
+  if (train.keepEvery > 0 && (train.checkpointEvery === 0 || train.keepEvery % train.checkpointEvery !== 0)) {
+    refuse('keepEvery', `is not a multiple of checkpointEvery ${train.checkpointEvery}`, 'a multiple, or 0')
+  }
+  return { train, notes }
+}
+
+/** Length of the warm-up: what the user says, else 5 % of the run. Exactly one of the two numbers is read: steps where they are not 0. */
+function warmup(
+  epochs: number | null,
+  given: { readonly warmupEpochs: number | null; readonly warmupSteps: number | null; readonly steps: number | null },
+): { warmupEpochs: number; warmupSteps: number } {
+  if (given.warmupEpochs !== null || given.warmupSteps !== null) {
+    return { warmupEpochs: given.warmupEpochs ?? 0, warmupSteps: given.warmupSteps ?? 0 }
+  }
+  if (epochs !== null) return { warmupEpochs: Math.min(10, 0.05 * epochs), warmupSteps: 0 }
+  return { warmupEpochs: 0, warmupSteps: Math.round(0.05 * (given.steps ?? 0)) }
+}
