@@ -1,7 +1,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/cpu/Utils.h>
 #include <torch/version.h>
 
 #include "binding/args.h"
@@ -9,6 +8,20 @@
 #include "binding/submit.h"
 
 namespace cae::binding {
+
+namespace {
+
+/// The CPU multiplies bfloat16 matrices in hardware: AVX512-BF16 or AMX. The compiler's own question, because libtorch's
+/// names for it change from version to version.
+bool hasFastBf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+#else
+  return false;
+#endif
+}
+
+}  // namespace
 
 Napi::Value version(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -19,7 +32,7 @@ Napi::Value version(const Napi::CallbackInfo& info) {
   out.Set("cuda", Napi::Boolean::New(env, cuda));
   out.Set("cudaDevices", Napi::Number::New(env, cuda ? at::detail::getCUDAHooks().deviceCount() : 0));
   out.Set("cpuCapability", Napi::String::New(env, at::get_cpu_capability()));
-  out.Set("fastBf16", Napi::Boolean::New(env, at::cpu::is_avx512_bf16_supported() || at::cpu::is_amx_tile_supported()));
+  out.Set("fastBf16", Napi::Boolean::New(env, hasFastBf16()));
   return out;
 }
 

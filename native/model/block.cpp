@@ -48,7 +48,7 @@ BlockImpl::BlockImpl(const BlockConfig& c)
 at::Tensor runBlocks(const torch::nn::ModuleList& blocks, const at::Tensor& x, const Norm& finalNorm, double eps,
                      const DropPath& dropPath, const Pass& pass, const std::string& traceName) {
   const auto depth = static_cast<int64_t>(blocks->size());
-  const auto block = [&](int64_t i) -> BlockImpl& { return blocks->at<BlockImpl>(static_cast<size_t>(i)); };
+  const auto block = [&](int64_t i) -> BlockImpl& { return *blocks->ptr<BlockImpl>(static_cast<size_t>(i)); };
   const auto normAfter = [&](int64_t i) -> const NormImpl& { return i < depth ? *block(i).norm1 : *finalNorm; };
   // The last norm leaves the stack in the stream's own type; the others feed a product.
   const auto typeAfter = [&](int64_t i) { return i < depth ? pass.dtype : x.scalar_type(); };

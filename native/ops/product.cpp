@@ -51,7 +51,7 @@ at::Tensor productNoGrad(const at::Tensor& a, const at::Tensor& b) {
   // Looked up once: the dispatcher's table does not change after libtorch has loaded.
   static const auto oneDnn = findOneDnnLinear();
   if (oneDnn && a.is_cpu() && a.scalar_type() == at::kFloat && a.numel() > 0 && b.numel() > 0) {
-    return oneDnn->call(a, b, std::nullopt, "none", {}, std::nullopt);
+    return oneDnn->call(a, b, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
   }
   return at::mm(a, b.t());
 }
