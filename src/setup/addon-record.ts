@@ -55,7 +55,11 @@ export async function sourceHash(packageRoot: string): Promise<string> {
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   const hash = createHash('sha256')
   for (const file of [join(packageRoot, 'CMakeLists.txt'), ...files].sort()) {
-    hash.update(file.slice(packageRoot.length)).update('\0').update(await readFile(file)).update('\0')
+    hash
+      .update(file.slice(packageRoot.length))
+      .update('\0')
+      .update(await readFile(file))
+      .update('\0')
   }
   return hash.digest('hex').slice(0, 16)
 }

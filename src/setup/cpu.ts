@@ -5,7 +5,10 @@ const instructionSets = /^(sse|ssse|avx|fma|f16c|bmi|amx|aes|vaes|gfni|vpclmul|p
 
 /** Instruction sets among the flags of one CPU, sorted. */
 export function instructionSetsOf(flags: string): readonly string[] {
-  return flags.split(/\s+/).filter((flag) => instructionSets.test(flag)).sort()
+  return flags
+    .split(/\s+/)
+    .filter((flag) => instructionSets.test(flag))
+    .sort()
 }
 
 /** Instruction sets of this CPU; empty where the system does not list them. */

@@ -98,7 +98,8 @@ async function lookAtPython({ env, python }: SearchOptions): Promise<Candidate> 
   if (!python) return { place: 'python', where, verdict: 'skipped', reason: 'not asked (--no-python)' }
   const found = await findPython(env)
   if (found === undefined) return { place: 'python', where, verdict: 'absent', reason: 'no Python 3 on the PATH' }
-  if (found.torch === undefined) return { place: 'python', where: found.command, verdict: 'absent', reason: `Python ${found.version} has no torch` }
+  if (found.torch === undefined)
+    return { place: 'python', where: found.command, verdict: 'absent', reason: `Python ${found.version} has no torch` }
   return judged('python', found.torch)
 }
 
@@ -127,4 +128,3 @@ async function judged(place: Place, where: string): Promise<Candidate> {
   const { libtorch } = inspection
   return { place, where, verdict: 'found', reason: `libtorch ${libtorch.version}${libtorch.cuda ? ' with CUDA' : ''}`, libtorch }
 }
-

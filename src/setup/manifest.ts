@@ -32,7 +32,9 @@ export function parseManifest(text: string): Manifest | undefined {
 function isManifest(value: unknown): value is Manifest {
   if (typeof value !== 'object' || value === null) return false
   const { version, made, sources, libraries } = value as Record<string, unknown>
-  return typeof version === 'string' && typeof made === 'string' && Array.isArray(sources) && typeof libraries === 'object' && libraries !== null
+  return (
+    typeof version === 'string' && typeof made === 'string' && Array.isArray(sources) && typeof libraries === 'object' && libraries !== null
+  )
 }
 
 /** What is wrong with a cached folder, by the sizes in its manifest (checksums of a gigabyte would take seconds at each start). */

@@ -19,7 +19,8 @@ export function currentLibc(): Libc {
 export function platformProblem(libc: Libc = currentLibc(), system: string = `${platform}-${arch}`): string | undefined {
   if (!['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'].includes(system)) return `there is no supported libtorch for ${system}`
   if (libc.kind === 'musl') return 'this Node runs on musl libc (Alpine), and libtorch is built for glibc only'
-  if (libc.kind === 'glibc' && isOlder(libc.version, glibcFloor)) return `libtorch needs glibc ${glibcFloor} or newer, this is ${libc.version}`
+  if (libc.kind === 'glibc' && isOlder(libc.version, glibcFloor))
+    return `libtorch needs glibc ${glibcFloor} or newer, this is ${libc.version}`
   return undefined
 }
 
@@ -27,7 +28,11 @@ export function platformProblem(libc: Libc = currentLibc(), system: string = `${
 export function assertPlatform(): void {
   const problem = platformProblem()
   if (problem === undefined) return
-  throw new CaeError('ERR_CAE_NO_LIBTORCH', { what: problem, where: `${platform}-${arch}`, todo: 'a Debian, Ubuntu or Fedora image, such as node:22-bookworm' })
+  throw new CaeError('ERR_CAE_NO_LIBTORCH', {
+    what: problem,
+    where: `${platform}-${arch}`,
+    todo: 'a Debian, Ubuntu or Fedora image, such as node:22-bookworm',
+  })
 }
 
 function isOlder(version: string, floor: string): boolean {

@@ -40,4 +40,3 @@ function parseAnswer(stdout: string): Omit<Python, 'command'> | undefined {
 export function pip(python: Python, args: readonly string[], options: RunOptions & { readonly env: Environment }): Promise<ProcessResult> {
   return runProcess(python.command, ['-m', 'pip', ...args, '--no-input', '--disable-pip-version-check'], options)
 }
-
