@@ -104,14 +104,7 @@ std::vector<std::string> Args::texts(size_t position) {
 Config Args::config(size_t position) {
   const Napi::Value v = value(position);
   if (!v.IsObject()) refuse(position, "an object");
-  const auto object = v.As<Napi::Object>();
-  const Napi::Array names = object.GetPropertyNames();
-  Config config;
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string key = names.Get(i).As<Napi::String>().Utf8Value();
-    config.emplace(key, configValue(object.Get(key), key));
-  }
-  return config;
+  return configFromJs(v.As<Napi::Object>());
 }
 
 at::Tensor Args::tensor(size_t position) {
@@ -136,7 +129,19 @@ void Args::done() const {
   CAE_CHECK(info_.Length() <= read_, "ERR_CAE_INTERNAL", function_, ": takes ", read_, " arguments, got ", info_.Length());
 }
 
-at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) {
+Config configFromJs(const Napi::Object& object, const std::string& except) {
+  const Napi::Array names = object.GetPropertyNames();
+  Config config;
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string key = names.Get(i).As<Napi::String>().Utf8Value();
+    if (key != except) config.emplace(key, configValue(object.Get(key), key));
+  }
+  return config;
+}
+
+at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) { return tensorInPlace(value, name).clone(); }
+
+at::Tensor tensorInPlace(const Napi::Value& value, const std::string& name) {
   CAE_CHECK(value.IsObject(), "ERR_CAE_SHAPE", name, " is not a tensor { data, shape }");
   const auto object = value.As<Napi::Object>();
   const Napi::Value data = object.Get("data");
@@ -149,7 +154,7 @@ at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) {
   CAE_CHECK(count == static_cast<double>(array.ElementLength()), "ERR_CAE_SHAPE", name, ".shape asks for ", count,
             " elements, .data has ", array.ElementLength());
   auto* bytes = static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  return at::from_blob(bytes, shape, at::TensorOptions().dtype(scalarType(array, name))).clone();
+  return at::from_blob(bytes, shape, at::TensorOptions().dtype(scalarType(array, name)));
 }
 
 }  // namespace cae::binding

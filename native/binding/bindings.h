@@ -29,4 +29,24 @@ Napi::Value trainerRead(const Napi::CallbackInfo& info);
 Napi::Value trainerWrite(const Napi::CallbackInfo& info);
 Napi::Value trainerUpdates(const Napi::CallbackInfo& info);
 
+// task_binding.cpp
+Napi::Value modelFeatures(const Napi::CallbackInfo& info);
+Napi::Value nearestNeighbors(const Napi::CallbackInfo& info);
+Napi::Value createLinearProbe(const Napi::CallbackInfo& info);
+Napi::Value linearProbeStep(const Napi::CallbackInfo& info);
+Napi::Value linearProbeLogits(const Napi::CallbackInfo& info);
+Napi::Value linearProbeRead(const Napi::CallbackInfo& info);
+Napi::Value linearProbeWrite(const Napi::CallbackInfo& info);
+
+// image_binding.cpp
+Napi::Value collate(const Napi::CallbackInfo& info);
+Napi::Value createBatch(const Napi::CallbackInfo& info);
+Napi::Value readBatch(const Napi::CallbackInfo& info);
+Napi::Value resizeImage(const Napi::CallbackInfo& info);
+Napi::Value drawMasks(const Napi::CallbackInfo& info);
+Napi::Value drawCrops(const Napi::CallbackInfo& info);
+Napi::Value replayMask(const Napi::CallbackInfo& info);
+Napi::Value replayCrop(const Napi::CallbackInfo& info);
+Napi::Value randomNumbers(const Napi::CallbackInfo& info);
+
 }  // namespace cae::binding

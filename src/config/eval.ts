@@ -1,24 +1,45 @@
+import { dataFields } from './data.js'
 import { autoReal, type Fields, type Infer, type Input, int, oneOf, real, text } from './field.js'
 import type { DeviceName } from './train.js'
 
-/** How an encoder is run over images; every evaluation and `embed` take these. */
-export const encodeFields = {
-  /** What stands for an image: the class token, or the mean of its patches. */
-  feature: oneOf(['cls', 'avg'], { default: 'cls' }),
-  /** Images that go through the encoder at once. */
-  encodeBatch: int({ default: 64, min: 1, unit: 'images' }),
+/** Where an encoder is loaded: for the command line; in the API they are options of `Encoder.load`. */
+export const placeFields = {
   /** Where to run. 'auto': the first CUDA device, else the CPU. */
   device: text<DeviceName>({ default: 'auto', pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/, expects: "'auto', 'cpu', 'cuda' or 'cuda:N'" }),
-  /** Number format of the encoder's products. */
-  precision: oneOf(['fp32', 'bf16'], { default: 'fp32' }),
   /** CPU threads of the tensor library. */
   threads: int({ default: 0, min: 0, max: 1024, meaning: "0: the library's choice" }),
 } as const satisfies Fields
 
+/** How an encoder is run over images; every evaluation and `embed` take these. */
+export const encodeFields = {
+  /** Images that go through the encoder at once. */
+  encodeBatch: int({ default: 64, min: 1, unit: 'images' }),
+  /** Number format of the encoder's products. */
+  precision: oneOf(['fp32', 'bf16'], { default: 'fp32' }),
+  alpha: dataFields.alpha,
+  exif: dataFields.exif,
+  maxPixels: dataFields.maxPixels,
+  maxBadFraction: dataFields.maxBadFraction,
+} as const satisfies Fields
+
+/** What an evaluation takes for the representation of an image. */
+const pooledFields = {
+  /** What stands for an image: the class token, or the mean of its patches. */
+  feature: oneOf(['cls', 'avg'], { default: 'cls' }),
+  ...encodeFields,
+} as const satisfies Fields
+
+/** `embed`. */
+export const embedFields = {
+  /** What is written for an image: the class token, the mean of its patches, or every patch. */
+  feature: oneOf(['cls', 'avg', 'patches'], { default: 'cls' }),
+  ...encodeFields,
+} as const satisfies Fields
+
 /** Weighted nearest neighbours (spec/downstream.md 2). */
 export const knnFields = {
-  ...encodeFields,
-  /** Neighbours that vote. */
+  ...pooledFields,
+  /** Neighbours that vote; 10, 20, 100 and 200 are reported besides. */
   k: int({ default: 20, min: 1, max: 100_000 }),
   /** Temperature of the votes: a neighbour of similarity s weighs exp(s / temperature). */
   temperature: real({ default: 0.07, min: 1e-4 }),
@@ -26,7 +47,7 @@ export const knnFields = {
 
 /** Linear probe (spec/downstream.md 3). */
 export const linearFields = {
-  ...encodeFields,
+  ...pooledFields,
   /** Where features come from: computed once from centre crops, or anew in every epoch from random crops, which is the full protocol. */
   views: oneOf(['cached', 'random'], { default: 'cached' }),
   /** Times that every feature is seen. */
@@ -34,7 +55,10 @@ export const linearFields = {
   /** Features of a step of the probe. The authors' 16384 is for a million images. */
   batchSize: int({ default: 256, min: 2 }),
   /** Learning rate of LARS after warm-up. */
-  lr: autoReal({ min: 0, meaning: '0.1 × batchSize / 256' }),
+  lr: autoReal({
+    min: 0,
+    meaning: 'random views: 0.1 × batchSize / 256; cached ones: the best of 0.1, 0.4, 1.6, 6.4 and 25.6 on a tenth of the training images',
+  }),
   /** Epochs over which the learning rate rises from 0. */
   warmupEpochs: int({ default: 10, min: 0 }),
   /** Weight decay. */
@@ -43,20 +67,17 @@ export const linearFields = {
   seed: int({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
 } as const satisfies Fields
 
-/** Options of `embed` and of any encoding, resolved. */
-export type EncodeConfig = Infer<typeof encodeFields>
+/** Options of `embed`, resolved. */
+export type EmbedConfig = Infer<typeof embedFields>
 /** What a user may write of them. */
-export type EncodeInput = Input<typeof encodeFields>
+export type EmbedInput = Input<typeof embedFields>
+/** How an encoder is run over images, resolved. */
+export type EncodeConfig = Infer<typeof encodeFields>
 /** Options of the k-NN evaluation, resolved. */
 export type KnnConfig = Infer<typeof knnFields>
 /** What a user may write of them. */
 export type KnnInput = Input<typeof knnFields>
-/** Options of the linear probe, resolved but for `lr`, which `linearLr` gives. */
-export type LinearConfig = Infer<typeof linearFields>
+/** Options of the linear probe, resolved; `lr` is 'auto' where the probe is to find it. */
+export type LinearConfig = Omit<Infer<typeof linearFields>, 'lr'> & { readonly lr: number | 'auto' }
 /** What a user may write of them. */
 export type LinearInput = Input<typeof linearFields>
-
-/** Learning rate of the linear probe where the user names none: linear in the batch (spec/downstream.md 3.4). */
-export function linearLr(lr: number | 'auto', batchSize: number): number {
-  return lr === 'auto' ? (0.1 * batchSize) / 256 : lr
-}

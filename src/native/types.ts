@@ -155,6 +155,14 @@ export interface CropSpec {
   readonly ratioMax: number
 }
 
+/** An encoder's final output, reduced to one vector an image. */
+export interface PooledFeatures {
+  /** Class token, `[B, D]`. */
+  readonly cls: F32Tensor
+  /** Mean over the patch tokens, `[B, D]`. */
+  readonly avg: F32Tensor
+}
+
 /** The `k` nearest rows of a bank for every query, best first. */
 export interface Neighbors {
   /** `[queries, k]`, rows of the bank. */
