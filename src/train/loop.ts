@@ -1,0 +1,126 @@
+import { CaeError } from '../errors.js'
+import type { BatchHandle, Hyper, StepMetrics } from '../native/types.js'
+import type { TrainEvent } from './events.js'
+import type { RunPlan } from './plan.js'
+import type { Progress } from './progress.js'
+import { valueAtStep } from './schedule.js'
+
+/** What the loop needs to know beside the plan. */
+export interface LoopSettings {
+  readonly seed: number
+  readonly clipNorm: number
+  /** Steps between checkpoints; 0: only at the end. */
+  readonly checkpointEvery: number
+  /** Steps between figures; 0: only at the end. */
+  readonly figureEvery: number
+  readonly maxSkippedSteps: number
+}
+
+/** Everything the loop moves, but does not know the inside of. */
+export interface LoopParts {
+  readonly plan: RunPlan
+  readonly settings: LoopSettings
+  readonly progress: Progress
+  /** Batches of each step from the first one to come, one handle a part. Ends with an error when the data is not good enough. */
+  readonly batches: AsyncIterator<readonly BatchHandle[]>
+  step(batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
+  dispose(batch: BatchHandle): Promise<void>
+  /** Tells an event to the run's own files and to readers; the loop waits. */
+  emit(event: TrainEvent): Promise<void>
+  /** Writes a checkpoint of the present state; gives its path. Nothing changes the state meanwhile. */
+  save(): Promise<string>
+  /** Draws and writes the pictures of the present state; never fails. */
+  draw(when: 'interval' | 'end'): Promise<void>
+  /** Path of the newest checkpoint, for the message when the run ends badly. */
+  newestCheckpoint(): string | undefined
+}
+
+/**
+ * Takes a run from where `progress` stands to its last step: data and computing side by side, events, checkpoints and figures in between.
+ * @returns path of the last checkpoint
+ * @throws `signal.reason`, unchanged, after the step in flight and a checkpoint; {CaeError} ERR_CAE_DIVERGED after too many steps in a row that
+ * were not finite; {CaeError} ERR_CAE_DATA from the batches, after a checkpoint
+ */
+export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise<string> {
+  const { plan, settings, progress } = parts
+  const saved = { step: parts.newestCheckpoint() === undefined ? 0 : progress.step, path: parts.newestCheckpoint() }
+  const save = async (): Promise<string> => {
+    if (saved.path === undefined || saved.step !== progress.step) {
+      saved.path = await parts.save()
+      saved.step = progress.step
+    }
+    return saved.path
+  }
+  /** Keeps what was learned, then gives up. Before the first step there is nothing to keep. */
+  const stop = async (reason: unknown): Promise<never> => {
+    if (progress.step > 0) await save()
+    throw reason
+  }
+
+  let next = progress.step < plan.steps ? request(parts) : undefined
+  try {
+    while (next) {
+      if (signal?.aborted) await stop(signal.reason)
+      const waitFrom = performance.now()
+      const arrived = await next
+      const waitMs = performance.now() - waitFrom
+      if ('error' in arrived) await stop(signal?.aborted ? signal.reason : arrived.error)
+      else {
+        const computing = parts.step(arrived.batches, hyperOf(progress.step, plan, settings))
+        next = progress.step + 1 < plan.steps ? request(parts) : undefined // while the step runs
+        const result = await computing.finally(() => disposeAll(parts, arrived.batches))
+        await afterStep(parts, result, waitMs)
+        if (settings.checkpointEvery > 0 && progress.step % settings.checkpointEvery === 0) await save()
+        if (next && !signal?.aborted && settings.figureEvery > 0 && progress.step % settings.figureEvery === 0) await parts.draw('interval')
+      }
+    }
+  } finally {
+    const left = await next // asked for and not used: on every path out
+    if (left && 'batches' in left) await disposeAll(parts, left.batches)
+  }
+  const path = await save()
+  await parts.draw('end')
+  return path
+}
+
+/** What came of asking for batches. Never a rejection: nobody may be waiting for it yet. */
+type Arrived = { readonly batches: readonly BatchHandle[] } | { readonly error: unknown }
+
+async function request({ batches }: LoopParts): Promise<Arrived> {
+  try {
+    const { value, done } = await batches.next()
+    if (!done) return { batches: value }
+    return { error: new CaeError('ERR_CAE_INTERNAL', { what: 'the batches ended before the run did' }) }
+  } catch (error) {
+    return { error }
+  }
+}
+
+async function disposeAll({ dispose }: LoopParts, batches: readonly BatchHandle[]): Promise<void> {
+  await Promise.all(batches.map((batch) => dispose(batch)))
+}
+
+function hyperOf(step: number, plan: RunPlan, { seed, clipNorm }: LoopSettings): Hyper {
+  return { step, lr: valueAtStep(step, plan.lr), weightDecay: valueAtStep(step, plan.weightDecay), clipNorm, seed, firstPosition: 0 }
+}
+
+async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number): Promise<void> {
+  const { progress, settings } = parts
+  const event = progress.finishStep(result, waitMs)
+  await parts.emit(event)
+  const epoch = progress.finishEpoch()
+  if (epoch) await parts.emit(epoch)
+  if (!result.skipped) return
+  const { loss, grad_norm: norm } = result.values
+  const facts = `loss ${loss}, gradient norm ${norm}, learning rate ${event.lr}`
+  if (progress.skippedSteps === 1) {
+    const message = `step ${event.step} changed nothing: its loss or gradient is not finite (${facts}); metrics.jsonl marks such steps as skipped`
+    await parts.emit({ type: 'warning', code: 'ERR_CAE_DIVERGED', message })
+  }
+  if (progress.skippedInARow <= settings.maxSkippedSteps) return
+  throw new CaeError('ERR_CAE_DIVERGED', {
+    what: `${progress.skippedInARow} steps in a row had a loss or gradient that is not finite (${facts})`,
+    where: `step ${event.step}; the last good checkpoint is ${parts.newestCheckpoint() ?? 'none: none was written yet'}`,
+    todo: 'lower `lr`, lengthen the warm-up, or set `clipNorm`; then start from that checkpoint with `initFrom`',
+  })
+}

@@ -1,0 +1,95 @@
+import type { TrainConfig } from '../config/train.js'
+import { CaeError } from '../errors.js'
+
+/** `config.json` of a run: everything resolved, and what it was made with. */
+export interface RunConfig {
+  readonly format: 1
+  readonly model: Readonly<Record<string, unknown>>
+  /** Device and precision as they were chosen; `steps` as derived. */
+  readonly train: TrainConfig & { readonly steps: number }
+  readonly data: RunData
+  readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
+  /** Of the repository that the process was started in. */
+  readonly commit?: string
+}
+
+/** What a resumed run recognises its data by. */
+export interface RunData {
+  /** As it was given; null for a data set of the caller's own. */
+  readonly source: string | null
+  readonly images: number
+  /** Checksum over the names of up to a few thousand images, folders left out: a set that was moved is the same. */
+  readonly names: string
+}
+
+/** Training options that change when a run writes or stops, but no number that it computes. All others must stay when it is resumed. */
+const free = new Set<string>([
+  'recipe', // a name for other options
+  'epochs', // compared as steps
+  'initFrom', // a checkpoint takes its place
+  'resume',
+  'checkpointEvery',
+  'keepLast',
+  'keepEvery',
+  'figureEvery',
+  'figureImages',
+  'maxSkippedSteps',
+  'maxBadFraction',
+  'cache',
+  'prefetchBytes',
+] satisfies (keyof TrainConfig)[])
+
+/**
+ * Reads a run's `config.json`.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when it is something else
+ */
+export function parseRunConfig(value: unknown, path: string): RunConfig {
+  const isObject = (part: unknown) => typeof part === 'object' && part !== null
+  const { format, model, train, data } = (isObject(value) ? value : {}) as Partial<Record<keyof RunConfig, unknown>>
+  if (format === 1 && isObject(model) && isObject(train) && isObject(data)) return value as RunConfig
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: 'not the configuration of a run of this version',
+    where: path,
+    todo: 'choose another `out`',
+  })
+}
+
+/**
+ * Checks that a resumed run would compute what the unbroken one would have.
+ * @throws {CaeError} ERR_CAE_OPTION naming every option that was changed, with both values
+ */
+export function assertSameRun(before: RunConfig, now: RunConfig, path: string): void {
+  const stepsName = now.train.epochs === null ? 'steps' : 'epochs'
+  const changes = [
+    ...differences(before.model, now.model).map((change) => ({ ...change, name: `model.${change.name}` })),
+    ...differences({ ...before.train }, { ...now.train })
+      .filter(({ name }) => !free.has(name))
+      .map((change) => (change.name === 'steps' ? { ...change, name: stepsName, unit: ' steps' } : change)),
+    ...differences({ images: before.data.images, names: before.data.names }, { images: now.data.images, names: now.data.names })
+      .slice(0, 1)
+      .map((change) => ({ ...change, name: `data (${change.name})` })),
+  ]
+  if (changes.length === 0) return
+  const list = changes.map(({ name, was, is, ...rest }) => {
+    const unit = 'unit' in rest ? rest.unit : ''
+    return `${name} was ${JSON.stringify(was)}${unit}, is ${JSON.stringify(is)}${unit}`
+  })
+  throw new CaeError('ERR_CAE_OPTION', {
+    what: `a resumed run must go on as it began, but ${list.join('; ')}`,
+    where: path,
+    todo: 'give the old values again, or start a new run in another `out` (with `initFrom`, from the weights of this one)',
+  })
+}
+
+interface Change {
+  readonly name: string
+  readonly was: unknown
+  readonly is: unknown
+}
+
+function differences(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): Change[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)])
+  return [...names]
+    .map((name) => ({ name, was: before[name], is: now[name] }))
+    .filter(({ was, is }) => JSON.stringify(was) !== JSON.stringify(is))
+}

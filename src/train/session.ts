@@ -1,0 +1,139 @@
+import type { TrainConfig } from '../config/train.js'
+import { CaeError } from '../errors.js'
+import type { RunFolder } from '../io/run-folder.js'
+import type { Addon } from '../native/addon.js'
+import type { BatchHandle, ModelHandle, NativeTrainConfig, TrainerHandle } from '../native/types.js'
+import type { BadImageFile } from './bad-image-file.js'
+import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
+import type { StartEvent, TrainEvent, TrainSummary } from './events.js'
+import { trainLoop } from './loop.js'
+import { MetricsFile } from './metrics.js'
+import { type Picture, PictureWriter } from './pictures.js'
+import type { RunPlan } from './plan.js'
+import { atStart, Progress } from './progress.js'
+import type { ResumePoint } from './resume.js'
+import { tensorEntries } from './tensor-files.js'
+
+/** Everything a run is made of once it may begin: all of it checked, nothing of it written yet but the folder. */
+export interface Session {
+  readonly addon: Addon
+  /** With the weights to start from: fresh ones, `initFrom`'s, or the resumed checkpoint's. */
+  readonly model: ModelHandle
+  /** For the head of the weights' files. */
+  readonly modelMetadata: Readonly<Record<string, string>>
+  readonly trainer: TrainerHandle
+  readonly config: TrainConfig
+  readonly plan: RunPlan
+  readonly device: string
+  readonly precision: NativeTrainConfig['precision']
+  readonly folder: RunFolder
+  readonly resume: ResumePoint | undefined
+  /** Of each step from the first one to come. */
+  readonly batches: AsyncIterator<readonly BatchHandle[]>
+  readonly badImages: BadImageFile
+  readonly pictures: readonly Picture[]
+  /** Hears every event; the run waits. */
+  emit(event: TrainEvent): Promise<void>
+}
+
+/**
+ * Trains to the end and writes all of a run's files on the way.
+ * @throws as `trainLoop`, and {CaeError} ERR_CAE_OUTPUT when a file cannot be written; the last checkpoint is intact then
+ */
+export async function runSession(session: Session, signal?: AbortSignal): Promise<TrainSummary> {
+  const { addon, config, plan, folder, resume, badImages, emit } = session
+  const from = resume?.state ?? atStart
+  await using metrics = await MetricsFile.open(folder.metrics, from.step)
+  await badImages.attach(folder.badImages)
+  await emit(startEvent(session, from.step))
+  for (const problem of resume?.damaged ?? []) {
+    const message = `${problem.message}\n  went on from ${resume?.checkpoint.path} instead`
+    await emit({ type: 'warning', code: 'ERR_CAE_CHECKPOINT', message })
+  }
+
+  const progress = new Progress(plan, from)
+  const pictures = new PictureWriter(folder.images, session.pictures, emit)
+  let newest = resume?.checkpoint.path
+  const save = async (): Promise<string> => {
+    await folder.assertHeld()
+    await badImages.flush()
+    await metrics.sync() // before the checkpoint: a resume must find the line of every step up to it
+    const checkpoint = await writeCheckpoint(folder.checkpoints, checkpointContent(session, progress, newest))
+    newest = checkpoint.path
+    await pruneCheckpoints(folder.checkpoints, checkpoint.step, config)
+    await emit({ type: 'checkpoint', ...checkpoint })
+    return checkpoint.path
+  }
+  const checkpoint = await trainLoop(
+    {
+      plan,
+      settings: config,
+      progress,
+      batches: session.batches,
+      step: (batches, hyper) => addon.step(session.trainer, batches, hyper),
+      dispose: (batch) => addon.dispose(batch),
+      emit: async (event) => {
+        if (event.type === 'step') await metrics.append(event, progress.seconds)
+        await emit(event)
+      },
+      save,
+      draw: (when) => pictures.write(progress.step, when),
+      newestCheckpoint: () => newest,
+    },
+    signal,
+  )
+  await badImages.flush()
+  const summary = progress.summary({ badImages: badImages.count, checkpoint })
+  await emit({ type: 'end', summary })
+  return summary
+}
+
+function startEvent({ folder, plan, device, precision, resume, addon, model }: Session, startStep: number): StartEvent {
+  const trainable = addon.modelTensors(model).filter((tensor) => tensor.trainable)
+  return {
+    type: 'start',
+    out: folder.out,
+    steps: plan.steps,
+    startStep,
+    stepsPerEpoch: plan.stepsPerEpoch,
+    images: plan.images,
+    batchSize: plan.batchSize,
+    device,
+    precision,
+    parameters: trainable.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
+    ...(resume ? { resumedFrom: resume.checkpoint.path } : {}),
+  }
+}
+
+/** @param newest named when the weights turn out not to be worth keeping */
+function checkpointContent({ addon, model, trainer, modelMetadata }: Session, progress: Progress, newest: string | undefined) {
+  const readModel = async (names: readonly string[]) => {
+    const tensors = await addon.modelRead(model, names)
+    tensors.forEach(({ data }, at) => {
+      if (!allFinite(data)) throw notFinite(names[at] ?? '', progress.step, newest)
+    })
+    return tensors
+  }
+  return {
+    step: progress.step,
+    model: tensorEntries(addon.modelTensors(model), readModel),
+    modelMetadata,
+    optimizer: tensorEntries(addon.trainerTensors(trainer), (names) => addon.trainerRead(trainer, names)),
+    state: progress.state,
+  }
+}
+
+/** Of a sum of 0 · x nothing is left but NaN, and that only when some x is not finite: no branch an element. */
+function allFinite(data: Float32Array): boolean {
+  let sum = 0
+  for (let at = 0; at < data.length; at++) sum += 0 * (data[at] ?? 0)
+  return sum === 0
+}
+
+function notFinite(tensor: string, step: number, newest: string | undefined): CaeError {
+  return new CaeError('ERR_CAE_DIVERGED', {
+    what: `the weights are not finite any more (${tensor}): no checkpoint is made of them`,
+    where: `step ${step}; the last good checkpoint is ${newest ?? 'none: none was written yet'}`,
+    todo: 'lower `lr`, lengthen the warm-up, or set `clipNorm`; then start from that checkpoint with `initFrom`',
+  })
+}
