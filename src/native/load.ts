@@ -2,9 +2,9 @@ import { createRequire } from 'node:module'
 import { arch, env, platform, versions } from 'node:process'
 import { CaeError } from '../errors.js'
 import { isSameAbi, parseTorchVersion } from '../setup/abi.js'
+import { addonProblem } from '../setup/addon-check.js'
 import type { AddonFile } from '../setup/addon-record.js'
 import { chooseAddon, packageRoot, setupCommand } from '../setup/choose-addon.js'
-import { cpuInstructionSets, missingInstructionSets } from '../setup/cpu.js'
 import { wrongVariable } from '../setup/libtorch.js'
 import { inspectLibtorch } from '../setup/libtorch-folder.js'
 import { assertPlatform, currentLibc } from '../setup/platform.js'
@@ -30,30 +30,17 @@ async function load(): Promise<Addon> {
   for (const place of ['CAE_LIBTORCH', 'LIBTORCH'] as const) {
     const where = env[place]
     if (where === undefined || where === '') continue
-    const { problem } = { problem: undefined, ...(await inspectLibtorch(where)) }
-    if (problem !== undefined) throw wrongVariable({ place, where, reason: problem })
+    const inspection = await inspectLibtorch(where)
+    if (inspection.libtorch === undefined) throw wrongVariable({ place, where, reason: inspection.problem })
     break
   }
   const { addon, causes } = await chooseAddon(env, packageRoot)
   if (addon === undefined) throw noLibtorch('the native addon has not been built', causes)
-  const problem = await addonProblem(addon)
+  const problem = await addonProblem(addon.record)
   if (problem !== undefined) throw noLibtorch(problem, [`addon ${addon.path}`, ...causes])
   const native = open(addon, causes)
   checkRunning(native, addon)
   return native
-}
-
-/** Why an addon must not be opened, or undefined: opening it all the same could crash the process instead of failing. */
-export async function addonProblem({ record }: Pick<AddonFile, 'record'>): Promise<string | undefined> {
-  const inspection = await inspectLibtorch(record.libtorch)
-  if (inspection.libtorch === undefined) return `libtorch ${record.libtorch} ${inspection.problem}`
-  const { version } = inspection.libtorch
-  if (!isSameAbi(version, record.libtorchVersion)) {
-    return `the addon was built for libtorch ${record.libtorchVersion}, ${record.libtorch} now holds ${version}: one build fits one minor version`
-  }
-  const missing = missingInstructionSets(record.instructionSets, await cpuInstructionSets())
-  if (missing.length > 0) return `the addon was built for a CPU with ${missing.join(', ')}, which this one lacks`
-  return undefined
 }
 
 function open(addon: AddonFile, causes: readonly string[]): Addon {
@@ -62,7 +49,11 @@ function open(addon: AddonFile, causes: readonly string[]): Addon {
     exported = createRequire(__filename)(addon.path)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw noLibtorch(`the native addon cannot be opened: ${reason}`, [`addon ${addon.path}`, `libtorch ${addon.record.libtorch}`, ...causes], error)
+    throw noLibtorch(
+      `the native addon cannot be opened: ${reason}`,
+      [`addon ${addon.path}`, `libtorch ${addon.record.libtorch}`, ...causes],
+      error,
+    )
   }
   const wrapped = Object.entries(exported).map(([name, value]) => [
     name,
@@ -75,7 +66,9 @@ function open(addon: AddonFile, causes: readonly string[]): Addon {
 function checkRunning(native: Addon, { record }: AddonFile): void {
   const running = /TORCH_VERSION=([^,\s]+)/.exec(native.version().libtorchBuiltWith)?.[1]
   if (running === undefined || parseTorchVersion(running) === undefined || isSameAbi(running, record.libtorchVersion)) return
-  throw noLibtorch(`the addon was built for libtorch ${record.libtorchVersion}, but ${running} was loaded`, [`LD_LIBRARY_PATH=${env.LD_LIBRARY_PATH ?? ''}`])
+  throw noLibtorch(`the addon was built for libtorch ${record.libtorchVersion}, but ${running} was loaded`, [
+    `LD_LIBRARY_PATH=${env.LD_LIBRARY_PATH ?? ''}`,
+  ])
 }
 
 function noLibtorch(what: string, causes: readonly string[], cause?: unknown): CaeError {

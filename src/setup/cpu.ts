@@ -21,3 +21,12 @@ export async function cpuInstructionSets(): Promise<readonly string[]> {
 export function missingInstructionSets(wanted: readonly string[], present: readonly string[]): readonly string[] {
   return present.length === 0 ? [] : wanted.filter((name) => !present.includes(name))
 }
+
+/** The x86-64 level (psABI: v2, v3, v4) that these instruction sets make; elsewhere the word for what is unknown. */
+export function cpuLevel(present: readonly string[]): string {
+  const has = (...names: string[]) => names.every((name) => present.includes(name))
+  if (!has('sse2')) return 'unknown level'
+  if (!has('ssse3', 'sse4_1', 'sse4_2', 'popcnt')) return 'x86-64'
+  if (!has('avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe')) return 'x86-64-v2'
+  return has('avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl') ? 'x86-64-v4' : 'x86-64-v3'
+}
