@@ -1,4 +1,4 @@
-import { bytes, type Fields, flag, type Infer, int, oneOf, real, text } from './field.js'
+import { bytes, type Fields, flag, int, oneOf, real, text } from './field.js'
 
 /** How files become training images. */
 export const dataFields = {
@@ -31,6 +31,3 @@ export const dataFields = {
   /** Memory for batches that are made ahead of the step. */
   prefetchBytes: bytes({ default: 256 * 2 ** 20 }),
 } as const satisfies Fields
-
-/** The data options, resolved. */
-export type DataConfig = Infer<typeof dataFields>

@@ -1,12 +1,12 @@
-import type { DataConfig } from './data.js'
+import { dataFields } from './data.js'
 import { autoReal, type Fields, flag, type Infer, int, oneOf, real, text } from './field.js'
 import { recipeNames } from './recipes.js'
 
 /** Where training runs: the best device there is, or the one named. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
 
-/** How long, how large, how fast a run trains, and what it leaves on disk. */
-export const trainFields = {
+/** How long a run is, and what it runs on. */
+export const runFields = {
   /** Named settings that go between the preset and your own options. */
   recipe: oneOf(recipeNames, { default: null, meaning: 'none' }),
   /** Times that every image is seen. Give this or `steps`. */
@@ -27,6 +27,10 @@ export const trainFields = {
   threads: int({ default: 0, min: 0, max: 1024, meaning: "0: the library's choice" }),
   /** On CUDA: only algorithms that give the same bits every time. The CPU always does. */
   deterministic: flag({ default: false }),
+} as const satisfies Fields
+
+/** What the optimizer does at a step. */
+export const optimizerFields = {
   /** Learning rate after warm-up, absolute: it is not scaled by the batch. The authors' 1.5e-3 goes with a batch of 2048. */
   lr: autoReal({ min: 0, max: 1000, meaning: '1.5e-3 × √(batchSize / 2048)' }),
   /** Learning rate that the cosine ends at. */
@@ -47,6 +51,12 @@ export const trainFields = {
   eps: real({ default: 1e-8, min: 0 }),
   /** Largest norm of all gradients together; 0 leaves them as they are. */
   clipNorm: real({ default: 3, min: 0 }),
+  /** Steps in a row that may be skipped because loss or gradient is not finite; one more ends the run. */
+  maxSkippedSteps: int({ default: 5, min: 0, unit: 'steps' }),
+} as const satisfies Fields
+
+/** What a run starts from and leaves on disk. */
+export const outputFields = {
   /** Steps between checkpoints; 0 writes one at the end only. */
   checkpointEvery: int({ default: 1000, min: 0, unit: 'steps' }),
   /** Newest checkpoints that are kept. */
@@ -63,12 +73,13 @@ export const trainFields = {
   figureImages: int({ default: 8, min: 1, max: 64 }),
   /** Images kept out of training, for pictures and for measuring reconstructions. */
   holdout: int({ default: 0, min: 0, unit: 'images' }),
-  /** Steps in a row that may be skipped because loss or gradient is not finite; one more ends the run. */
-  maxSkippedSteps: int({ default: 5, min: 0, unit: 'steps' }),
 } as const satisfies Fields
 
+/** Everything about a run but its model. */
+export const trainFields = { ...runFields, ...optimizerFields, ...outputFields, ...dataFields } as const
+
 /** Everything that says how a run trains, resolved; `config.json` of a run holds it. */
-export type TrainConfig = Infer<typeof trainFields> & DataConfig & { /** Name of the pre-training method. */ readonly method: string }
+export type TrainConfig = Infer<typeof trainFields> & { /** Name of the pre-training method. */ readonly method: string }
 
 /** The authors' learning rate and the batch it goes with (spec/cae.md 6.1). */
 const referenceLr = { lr: 1.5e-3, batchSize: 2048 }

@@ -1,14 +1,14 @@
 import { type Fields, flag, type Infer, type Input, int, oneOf, real } from '../config/field.js'
 import { encoderFields, maskFields, patchGrid } from '../config/model.js'
+import { optionDocs } from '../config/option-docs.js'
+import { encoderGroup, maskGroup } from '../config/option-group.js'
 import { defaultPreset, type PresetName, presets } from '../config/presets.js'
 import type { Resolution } from '../config/resolve.js'
 import { checkBlockMask } from './block-mask.js'
 import { defineMethod } from './method.js'
 
-/** All options of a Context Autoencoder. */
-export const caeFields = {
-  ...encoderFields,
-  ...maskFields,
+/** What a Context Autoencoder has beside its encoder and its masks. */
+export const pretextFields = {
   /** Width of regressor and decoder: a multiple of `decoderHeads` and of 4. */
   decoderDim: int({ derived: 'as wide as the encoder', min: 4, max: 16384 }),
   /** Attention heads of regressor and decoder. */
@@ -34,6 +34,9 @@ export const caeFields = {
   /** The alignment target draws a drop path of its own, as in the authors' code. */
   alignDropPath: flag({ default: true }),
 } as const satisfies Fields
+
+/** All options of a Context Autoencoder. */
+export const caeFields = { ...encoderFields, ...maskFields, ...pretextFields } as const
 
 /** A Context Autoencoder with every option resolved; `config.json` of a run holds it. */
 export type CAEConfig = Infer<typeof caeFields>
@@ -99,6 +102,7 @@ export const cae = defineMethod({
   views: 1,
   columns: ['loss', 'loss_main', 'loss_align'],
   fields: caeFields,
+  groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
   presets: presets satisfies Readonly<Record<PresetName, CAEConfigInput>>,
   defaultPreset,
   complete,

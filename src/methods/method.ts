@@ -1,4 +1,5 @@
 import type { Fields, Infer } from '../config/field.js'
+import type { OptionGroup } from '../config/option-group.js'
 import type { Resolution } from '../config/resolve.js'
 
 /** What shared code reads about a pre-training method; the network itself is native/methods/NAME.cpp. */
@@ -11,6 +12,8 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
   readonly columns: readonly string[]
   /** Every option of the method's model, the encoder's included. */
   readonly fields: F
+  /** The same options in the order in which help and docs tell them. */
+  readonly groups: readonly OptionGroup[]
   /** Named rows of overrides over `fields`. */
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Name of the row for whoever names none. */

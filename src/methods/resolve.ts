@@ -1,4 +1,3 @@
-import { dataFields } from '../config/data.js'
 import type { Infer, Input } from '../config/field.js'
 import { maskFields } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
@@ -14,7 +13,7 @@ import { findMethod, type MethodName, type methods } from './registry.js'
 export type ModelConfig = Infer<(typeof methods)[MethodName]['fields']>
 
 /** What `train` and `trainCAE` take. */
-export type TrainOptions = Input<typeof trainTable> & {
+export type TrainOptions = Input<typeof trainFields> & {
   /** Images: a folder, a glob, or any `Dataset`. */
   readonly data: string | Dataset
   /** Folder that the run writes to. */
@@ -35,9 +34,6 @@ export interface Resolved {
   readonly notes: readonly string[]
 }
 
-/** Everything about a run but its model, in one table. */
-export const trainTable = { ...trainFields, ...dataFields } as const
-
 /** Options of a run that are none of the table's. */
 export const runOptionNames = ['data', 'out', 'method', 'model', 'signal'] as const
 
@@ -53,7 +49,7 @@ const replaces = {
  * Resolves a model: preset, then the options over it; a resolved configuration comes out as it was.
  * @throws {CaeError} ERR_CAE_OPTION naming the option
  */
-export function resolveModel(input: PresetName | CAEConfigInput = {}, method: MethodName = 'cae'): ModelConfig {
+export function resolveModel(input: string | CAEConfigInput = {}, method: MethodName = 'cae'): ModelConfig {
   return resolveModelLayers(method, undefined, input, '')
 }
 
@@ -73,7 +69,7 @@ export function resolveTrain(options: TrainOptions): Resolved {
   const { fields } = findMethod(method)
   const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
   const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
-  const resolution = resolveFields(trainTable, layers, {
+  const resolution = resolveFields(trainFields, layers, {
     replaces,
     otherNames: runOptionNames,
     elsewhere: (name) => (Object.hasOwn(fields, name) ? `model: { ${name}: ... }` : undefined),
@@ -137,7 +133,7 @@ function requireRunOptions(data: unknown, out: unknown): void {
   }
 }
 
-function completeTrain({ values, refuse }: Resolution<typeof trainTable>, method: MethodName): { train: TrainConfig; notes: string[] } {
+function completeTrain({ values, refuse }: Resolution<typeof trainFields>, method: MethodName): { train: TrainConfig; notes: string[] } {
   const { batchSize, microBatchSize } = values
   const epochs = values.epochs ?? (values.steps === null ? 100 : null)
   const lr = values.lr === 'auto' ? autoLr(batchSize) : values.lr
