@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -20,6 +21,8 @@ class Executor {
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
+
+  int64_t threads() const { return static_cast<int64_t>(threads_.size()); }
 
   /// Queues `task`; it must not throw. After stop() it is dropped unrun.
   void post(Task task);

@@ -2,12 +2,17 @@
 import type {
   AnyHandle,
   BatchHandle,
+  BatchTensors,
+  CollateSpec,
+  CropSpec,
+  DecodedSample,
   F32Tensor,
   ForwardOptions,
   Hyper,
   I32Tensor,
   ImageTensor,
   LinearProbeHandle,
+  MaskSpec,
   ModelHandle,
   NativeConfig,
   NativeTrainConfig,
@@ -18,6 +23,7 @@ import type {
   StepMetrics,
   TensorInfo,
   TrainerHandle,
+  U8Tensor,
 } from './types.js'
 
 /** The functions of the native addon. */
@@ -46,5 +52,14 @@ export interface Addon {
   linearProbeLogits(probe: LinearProbeHandle, features: F32Tensor): Promise<F32Tensor>
   linearProbeRead(probe: LinearProbeHandle, names: readonly string[]): Promise<F32Tensor[]>
   linearProbeWrite(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
+  collate(samples: readonly DecodedSample[], spec: CollateSpec): Promise<BatchHandle>
+  createBatch(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined): Promise<BatchHandle>
+  readBatch(batch: BatchHandle): Promise<BatchTensors>
+  resizeImage(image: DecodedSample, height: number, width: number, interpolation: 'bicubic' | 'bilinear'): Promise<U8Tensor>
+  drawMasks(spec: MaskSpec, seed: number, epoch: number, indices: readonly number[]): Promise<U8Tensor>
+  drawCrops(spec: CropSpec, width: number, height: number, seed: number, epoch: number, indices: readonly number[]): Promise<I32Tensor>
+  replayMask(spec: MaskSpec, draws: Float64Array): U8Tensor
+  replayCrop(spec: CropSpec, width: number, height: number, draws: Float64Array): I32Tensor
+  randomNumbers(seed: number, purpose: number, time: number, index: number, count: number): Float64Array
   dispose(handle: AnyHandle): Promise<void>
 }
