@@ -1,6 +1,6 @@
 /**
- * The name that a misspelt one most likely stands for; undefined where none is near. Case, dashes and underscores do not count, so that
- * `batch_size` finds `batchSize`.
+ * The name that a misspelt or cut one most likely stands for; undefined where none is near. Case, dashes and underscores do not count, so
+ * that `batch_size` finds `batchSize`.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const wanted = plain(name)
@@ -8,7 +8,8 @@ export function nearestName(name: string, names: readonly string[]): string | un
     .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
     .reduce<{ candidate: string; distance: number } | undefined>((a, b) => (a !== undefined && a.distance <= b.distance ? a : b), undefined)
   const limit = Math.max(1, Math.floor(wanted.length / 3))
-  return best !== undefined && best.distance <= limit ? best.candidate : undefined
+  if (best !== undefined && best.distance <= limit) return best.candidate
+  return wanted.length < 3 ? undefined : names.find((candidate) => plain(candidate).startsWith(wanted))
 }
 
 function plain(name: string): string {

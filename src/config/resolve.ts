@@ -12,8 +12,8 @@ export interface Layer {
 /** A table's options, each checked by itself; what derives or compares options goes on from here. */
 export interface Resolution<F extends Fields> {
   readonly values: Parsed<F>
-  /** Ends in an ERR_CAE_OPTION that names the option, its value, and where the value comes from. */
-  refuse(name: keyof F & string, complaint: string, todo: string): never
+  /** Ends in an ERR_CAE_OPTION that names the option, its value (given where it was derived), and where it comes from. */
+  refuse(name: keyof F & string, complaint: string, todo: string, value?: unknown): never
 }
 
 /** What `resolveFields` must know beside the table. */
@@ -47,8 +47,8 @@ export function resolveFields<F extends Fields>(fields: F, layers: readonly Laye
   }
   return {
     values: values as Parsed<F>,
-    refuse(name, complaint, todo) {
-      throw optionError({ what: `${prefix}${name} ${showValue(values[name])} ${complaint}`, where: sources.get(name), todo })
+    refuse(name, complaint, todo, value = values[name]) {
+      throw optionError({ what: `${prefix}${name} ${showValue(value)} ${complaint}`, where: sources.get(name), todo })
     },
   }
 }

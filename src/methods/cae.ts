@@ -74,8 +74,9 @@ function complete({ values, refuse }: Resolution<typeof caeFields>): CAEConfig {
     ['decoderDim', 'decoderHeads'],
   ] as const) {
     const [dim, count] = [config[width], config[heads]]
-    if (dim % count !== 0) refuse(heads, `does not divide ${width} ${dim}`, `${heads}: ${nearestDivisor(dim, count)}, or another ${width}`)
-    if (dim % 4 !== 0) refuse(width, 'is not a multiple of 4, which positions need', `${width}: ${Math.ceil(dim / 4) * 4}`)
+    if (dim % count !== 0)
+      refuse(heads, `does not divide ${width} ${dim}`, `${heads}: ${nearestDivisor(dim, count)}, or another ${width}`, count)
+    if (dim % 4 !== 0) refuse(width, 'is not a multiple of 4, which positions need', `${width}: ${Math.ceil(dim / 4) * 4}`, dim)
   }
   if (config.maskCount >= patches) {
     refuse(
