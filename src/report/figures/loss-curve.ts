@@ -56,7 +56,9 @@ export async function lossCurveFigure(
 }
 
 function seriesOf(points: readonly MetricsPoint[]): Series[] {
-  const parts = Object.keys(points[0]?.metrics ?? {}).filter((name) => name.startsWith('loss_')) // every step has the same
+  const isPart = (name: string): boolean => name.startsWith('loss_')
+  const typical = points.find(({ metrics }) => Object.keys(metrics).some(isPart)) // a skipped step may lack them
+  const parts = Object.keys(typical?.metrics ?? {}).filter(isPart)
   const series = (parts.length > 0 ? parts : ['loss']).map((name, at) => {
     const values = points.map(({ step, metrics }) => ({ step, value: metrics[name] ?? Number.NaN }))
     const raw = stretchesOf(values, plotWidth)
