@@ -11,7 +11,7 @@ export interface BadImage {
   readonly reason: string
 }
 
-/** When there is not one good image among so many, the rest is not tried. */
+/** Without one good image among so many of a shuffled set, the rest is not tried. */
 const hopeless = 64
 
 /** Reasons given in the message that ends a run. */
@@ -22,11 +22,15 @@ export class BadImages {
   readonly #found = new Map<number, BadImage>()
   #good = 0
 
-  /** @param length images in use @param maxFraction of `length`: more bad ones than this are an error */
   constructor(
-    readonly length: number,
-    readonly maxFraction: number,
-    readonly onBad: ((record: BadImage) => void) | undefined,
+    readonly options: {
+      /** Images in use. */
+      readonly length: number
+      /** More bad ones than this share of `length` are an error. */
+      readonly maxBadFraction: number
+      readonly order: 'shuffled' | 'sequential'
+      readonly onBad?: ((record: BadImage) => void) | undefined
+    },
   ) {}
 
   get count(): number {
@@ -46,17 +50,17 @@ export class BadImages {
   add(record: BadImage): void {
     if (this.#found.has(record.index)) return
     this.#found.set(record.index, record)
-    this.onBad?.(record)
-    const tooMany = this.#found.size > this.maxFraction * this.length
-    const none = this.#good === 0 && this.#found.size >= Math.min(hopeless, this.length)
-    if (!tooMany && !none) return
+    const { length, maxBadFraction, order, onBad } = this.options
+    onBad?.(record)
+    const found = this.#found.size
+    const isHopeless = this.#good === 0 && found >= Math.min(order === 'shuffled' ? hopeless : length, length)
+    if (found <= maxBadFraction * length && !isHopeless) return
     const some = [...this.#found.values()].slice(0, reasonsTold)
-    const { length } = this
     throw new CaeError('ERR_CAE_DATA', {
       what:
         this.#good === 0
-          ? `none of the ${this.#found.size} images tried so far (of ${length}) can be used`
-          : `${this.#found.size} of ${length} images cannot be used, and maxBadFraction ${this.maxFraction} allows ${Math.floor(this.maxFraction * length)}`,
+          ? `none of the ${found} images tried so far (of ${length}) can be used`
+          : `${found} of ${length} images cannot be used; maxBadFraction ${maxBadFraction} allows ${Math.floor(maxBadFraction * length)}`,
       where: some.map(({ name, reason }) => `${name}: ${reason}`).join('\n      '),
       todo: 'remove or repair these files, or raise maxBadFraction to go on without them',
     })

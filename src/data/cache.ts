@@ -47,10 +47,14 @@ export class ImageCache {
     const bytes = image.data.byteLength
     this.#seen++
     this.#seenBytes += bytes
-    if (this.#wholeSetOnly && this.#seen >= autoSample && (this.#seenBytes / this.#seen) * this.length > this.#limit) return this.#giveUp()
-    if (this.#bytes + bytes > this.#limit) return this.#wholeSetOnly ? this.#giveUp() : undefined
-    this.#images.set(index, image)
-    this.#bytes += bytes
+    if (this.#bytes + bytes <= this.#limit && !this.#foreseesOverflow()) {
+      this.#images.set(index, image)
+      this.#bytes += bytes
+    } else if (this.#wholeSetOnly) this.#giveUp()
+  }
+
+  #foreseesOverflow(): boolean {
+    return this.#wholeSetOnly && this.#seen >= autoSample && (this.#seenBytes / this.#seen) * this.length > this.#limit
   }
 
   #giveUp(): void {

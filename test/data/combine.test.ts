@@ -1,0 +1,31 @@
+import { concat, fromBuffers, subset } from '../../src/data/combine.js'
+import { drawImage } from '../support/images.js'
+
+const images = [0, 1, 2, 3].map((seed) => drawImage(seed, 4))
+const set = { ...fromBuffers(images, [0, 1, 0, 1]), classes: ['cat', 'dog'], name: (index: number) => `n${index}` }
+
+test('a subset keeps images, labels, names and classes', async () => {
+  const part = subset(set, [3, 0])
+  expect(part.length).toBe(2)
+  expect([await part.get(0), await part.get(1)]).toEqual([images[3], images[0]])
+  expect([part.label?.(0), part.label?.(1), part.name?.(0), part.classes]).toEqual([1, 0, 'n3', ['cat', 'dog']])
+})
+
+test('sets one after the other', async () => {
+  const both = concat(subset(set, [1]), set)
+  expect(both.length).toBe(5)
+  expect([await both.get(0), await both.get(1), both.label?.(0), both.name?.(4), both.classes]).toEqual([
+    images[1],
+    images[0],
+    1,
+    'n3',
+    ['cat', 'dog'],
+  ])
+  expect(concat(set, { ...set, classes: ['dog', 'cat'] }).classes).toBeUndefined()
+})
+
+test('an index outside is refused, at once or when asked for', () => {
+  for (const bad of [() => subset(set, [4]), () => subset(set, [-1]), () => subset(set, [0]).get(1), () => concat(set).get(4)]) {
+    expect(bad).toThrow(expect.objectContaining({ code: 'ERR_CAE_DATA' }))
+  }
+})
