@@ -132,7 +132,7 @@ export const optionDocs = {
     keepEvery:
       'Keep for good every checkpoint whose step is a multiple of this; 0 keeps none but the newest. A multiple of `checkpointEvery`.',
     resume:
-      "'auto' goes on from the newest complete checkpoint in `out`, or starts anew where there is none; 'never' refuses a folder with a run in it.",
+      "A run that is in `out` already: 'auto' goes on from its newest complete checkpoint, 'never' refuses the folder. An empty folder starts anew either way.",
     initFrom: 'Weights to start from: a run, a checkpoint folder or a safetensors file.',
     figureEvery: 'Steps between pictures in `images/`; 0 draws them at the end only.',
     figureImages: 'Images shown in a picture of reconstructions.',

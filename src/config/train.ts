@@ -63,7 +63,7 @@ export const outputFields = {
   keepLast: int({ default: 2, min: 1 }),
   /** Keep for good every checkpoint whose step is a multiple of this; 0 keeps none but the newest. A multiple of `checkpointEvery`. */
   keepEvery: int({ default: 0, min: 0, unit: 'steps' }),
-  /** 'auto' goes on from the newest complete checkpoint in `out`, or starts anew where there is none; 'never' refuses a folder with a run in it. */
+  /** A run that is in `out` already: 'auto' goes on from its newest complete checkpoint, 'never' refuses the folder. An empty folder starts anew either way. */
   resume: oneOf(['never', 'auto'], { default: 'never' }),
   /** Weights to start from: a run, a checkpoint folder or a safetensors file. */
   initFrom: text({ default: null, meaning: 'fresh weights' }),
