@@ -1,13 +1,13 @@
 // Builds lib/ from src/: CommonJS and declarations by tsc, and a small ES module in front of them. Does nothing when lib/ is newer than src/.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(import.meta.dirname, '..')
 const lib = join(root, 'lib')
-const stamp = join(lib, '.stamp')
+const stamp = join(root, 'build/lib.stamp') // outside lib/, which is published as it is
 const require = createRequire(import.meta.url)
 
 /** Files under `folder`, as paths relative to it. */
@@ -48,7 +48,7 @@ function writeModuleEntry() {
 /** Brings lib/ up to date; true when there was something to do. */
 export function buildLib() {
   const state = sourceState()
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return false
+  if (existsSync(join(lib, 'errors.js')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return false
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' })
   if (status !== 0) throw new Error('tsc found errors in src/')
@@ -56,6 +56,7 @@ export function buildLib() {
   if (existsSync(join(lib, 'index.js'))) writeModuleEntry()
   const cli = join(lib, 'cli/main.js')
   if (existsSync(cli)) chmodSync(cli, 0o755)
+  mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, state)
   return true
 }
