@@ -77,13 +77,13 @@ Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tens
 
 at::Tensor resized(const ImageView& image, int64_t height, int64_t width, Interpolation interpolation) {
   CAE_CHECK(height > 0 && width > 0, "ERR_CAE_OPTION", "a size of ", height, " x ", width, " pixels");
-  const Resize resize(image, {.height = height,
+  Resize resize(image, {.height = height,
                               .width = width,
                               .box = {.top = 0, .left = 0, .height = height, .width = width},
                               .interpolation = interpolation,
                               .isFlipped = false});
   const at::Tensor rows = at::empty({height, resize.rowBytes()}, at::kByte);
-  for (int64_t y = 0; y < height; ++y) resize.row(y, rows.mutable_data_ptr<uint8_t>() + y * resize.rowBytes());
+  for (int64_t y = 0; y < height; ++y) resize.nextRow(rows.mutable_data_ptr<uint8_t>() + y * resize.rowBytes());
   return rows.narrow(1, 0, 4 * width).unflatten(1, {width, 4}).narrow(2, 0, 3).contiguous();
 }
 
@@ -128,6 +128,15 @@ Napi::Value createBatch(const Napi::CallbackInfo& info) {
   return submit(
       info.Env(), EnvData::of(info.Env()).images(),
       [images, mask, ids] { return std::make_shared<Batch>(batchFrom(images, mask, ids)); }, batchToJs, std::move(keep));
+}
+
+Napi::Value joinBatches(const Napi::CallbackInfo& info) {
+  Args args(info, "joinBatches");
+  const auto parts = args.handles<Batch>(0, HandleKind::kBatch);
+  args.done();
+  return submit(
+      info.Env(), EnvData::of(info.Env()).images(),
+      [parts] { return std::make_shared<Batch>(cae::joinBatches(parts)); }, batchToJs);
 }
 
 Napi::Value readBatch(const Napi::CallbackInfo& info) {

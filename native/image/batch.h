@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+#include <vector>
+
 namespace cae {
 
 /// What a step reads. Made on the host by collate, or from a user's tensors; undefined where a method has no use for it.
@@ -10,6 +13,12 @@ struct Batch {
   at::Tensor mask;    // bool [B, N], true = hidden
   at::Tensor ids;     // int32 or int64 [B, N], visual tokens
   at::Tensor labels;  // int32 [B], -1 where there is none
+
+  /// The same batch for work on `device`. The mask stays on the host: it only decides which rows are gathered.
+  Batch to(const at::Device& device) const;
 };
+
+/// One batch of several, one after the other. All have the same tensors, of the same shape but for B.
+Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts);
 
 }  // namespace cae

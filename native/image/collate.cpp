@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "image/large_tensor.h"
 
 namespace cae {
 namespace {
@@ -24,7 +25,7 @@ void checkCollate(const CollateConfig& c) {
 Collation::Collation(const CollateConfig& config, std::vector<Sample> samples)
     : config_(config), normalizer_(config.mean, config.std), samples_(std::move(samples)) {
   checkCollate(config_);
-  batch_.images = at::empty({size(), 3, config_.height, config_.width}, at::kFloat);
+  batch_.images = largeTensor({size(), 3, config_.height, config_.width}, at::kFloat);
   batch_.labels = at::empty({size()}, at::kInt);
   if (config_.mask) batch_.mask = at::zeros({size(), config_.mask->patches()}, at::kBool);
 }
@@ -33,10 +34,10 @@ void Collation::fill(int64_t i) {
   const Sample& sample = samples_[static_cast<size_t>(i)];
   const int64_t planeSize = config_.height * config_.width;
   float* planes = batch_.images.mutable_data_ptr<float>() + i * 3 * planeSize;
-  const Resize resize(part(sample), plan(sample));
+  Resize resize(part(sample), plan(sample));
   std::vector<uint8_t> row(static_cast<size_t>(resize.rowBytes()));
   for (int64_t y = 0; y < config_.height; ++y) {
-    resize.row(y, row.data());
+    resize.nextRow(row.data());
     normalizer_.row(row.data(), config_.width, planes + y * config_.width, planeSize);
   }
   batch_.labels.mutable_data_ptr<int32_t>()[i] = sample.label;

@@ -28,38 +28,32 @@ int32_t fixedPoint(double weight) {
 ResampleWeights::ResampleWeights(const ResampleAxis& axis, Interpolation interpolation) {
   const double scale = static_cast<double>(axis.input) / static_cast<double>(axis.output);
   const double filterScale = std::max(scale, 1.0);
-  const double reach = support(interpolation) * filterScale;
+  // Without a change of size every pixel stays what it is: the kernel is 1 there and 0 at the neighbours.
+  const double reach = axis.input == axis.output ? 0.5 : support(interpolation) * filterScale;
   std::vector<double> real(static_cast<size_t>(std::ceil(reach)) * 2 + 1);
   std::vector<int32_t> whole(real.size());
   spans.reserve(static_cast<size_t>(axis.count));
   weights.reserve(static_cast<size_t>(axis.count) * (real.size() + kGroup));
   for (int64_t i = axis.first; i < axis.first + axis.count; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    int64_t first = std::max<int64_t>(static_cast<int64_t>(center - reach + 0.5), 0);
-    int64_t count = std::min<int64_t>(static_cast<int64_t>(center + reach + 0.5), axis.input) - first;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(center - reach + 0.5), 0);
+    const int64_t count = std::min<int64_t>(static_cast<int64_t>(center + reach + 0.5), axis.input) - first;
     double sum = 0;
     for (int64_t t = 0; t < count; ++t) {
       real[t] = kernel(interpolation, (static_cast<double>(first + t) - center + 0.5) / filterScale);
       sum += real[t];
     }
     for (int64_t t = 0; t < count; ++t) whole[t] = fixedPoint(real[t] / sum);
-    // Pixels of weight 0 at the ends are left out: without a change of size one remains.
-    int64_t skipped = 0;
-    while (count > 1 && whole[skipped + count - 1] == 0) --count;
-    while (count > 1 && whole[skipped] == 0) ++skipped, --count;
-    spans.push_back({.first = first + skipped, .count = count, .offset = static_cast<int64_t>(weights.size())});
-    weights.insert(weights.end(), whole.begin() + skipped, whole.begin() + skipped + count);
+    spans.push_back({.first = first, .count = count, .offset = static_cast<int64_t>(weights.size())});
+    weights.insert(weights.end(), whole.begin(), whole.begin() + count);
     weights.resize((weights.size() + kGroup - 1) / kGroup * kGroup, 0);
   }
 }
 
-int64_t ResampleWeights::firstInput() const {
-  return std::ranges::min(spans, {}, &Span::first).first;
-}
+int64_t ResampleWeights::firstInput() const { return spans.front().first; }
 
-int64_t ResampleWeights::lastInput() const {
-  const Span& last = std::ranges::max(spans, {}, [](const Span& s) { return s.first + s.count; });
-  return last.first + last.count;
-}
+int64_t ResampleWeights::lastInput() const { return spans.back().first + spans.back().count; }
+
+int64_t ResampleWeights::mostInputs() const { return std::ranges::max(spans, {}, &Span::count).count; }
 
 }  // namespace cae

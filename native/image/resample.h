@@ -33,6 +33,8 @@ struct ResampleWeights {
   /// The input pixels that any output pixel reads: [first, last).
   int64_t firstInput() const;
   int64_t lastInput() const;
+  /// Of how many input pixels an output pixel is made at most.
+  int64_t mostInputs() const;
 };
 
 }  // namespace cae

@@ -1,0 +1,26 @@
+#include "image/batch.h"
+
+#include <ATen/ops/cat.h>
+
+namespace cae {
+namespace {
+
+at::Tensor joined(const std::vector<std::shared_ptr<Batch>>& parts, at::Tensor Batch::* member) {
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(parts.size());
+  for (const auto& part : parts) {
+    if ((*part.*member).defined()) tensors.push_back(*part.*member);
+  }
+  return tensors.empty() ? at::Tensor() : at::cat(tensors, 0);
+}
+
+}  // namespace
+
+Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts) {
+  return {.images = joined(parts, &Batch::images),
+          .mask = joined(parts, &Batch::mask),
+          .ids = joined(parts, &Batch::ids),
+          .labels = joined(parts, &Batch::labels)};
+}
+
+}  // namespace cae
