@@ -1,5 +1,5 @@
 import { dataFields } from './data.js'
-import { autoReal, type Fields, type Infer, type Input, int, oneOf, real, text } from './field.js'
+import { autoReal, type Fields, type Infer, type Input, int, oneOf, type Parsed, real, text } from './field.js'
 import type { DeviceName } from './train.js'
 
 /** Where an encoder is loaded: for the command line; in the API they are options of `Encoder.load`. */
@@ -78,6 +78,6 @@ export type KnnConfig = Infer<typeof knnFields>
 /** What a user may write of them. */
 export type KnnInput = Input<typeof knnFields>
 /** Options of the linear probe, resolved; `lr` is 'auto' where the probe is to find it. */
-export type LinearConfig = Omit<Infer<typeof linearFields>, 'lr'> & { readonly lr: number | 'auto' }
+export type LinearConfig = Parsed<typeof linearFields>
 /** What a user may write of them. */
 export type LinearInput = Input<typeof linearFields>

@@ -106,17 +106,14 @@ export function autoReal(o: Range & { meaning: string }): Field<number, number |
 }
 
 /** A number of bytes, or one of the words; the command line takes suffixes such as `512M`. */
-export function bytes<const W extends string = never>(o: { default: number | W; words?: readonly W[] }): Field<number | W> {
+export function bytes(o: { default: number }): Field<number>
+export function bytes<const W extends string>(o: { default: number | NoInfer<W>; words: readonly [W, ...W[]] }): Field<number | W>
+export function bytes(o: { default: number | string; words?: readonly [string, ...string[]] }): Field<number | string> {
   const number = z.int().min(0)
-  const words = o.words ?? []
-  return {
-    schema: z.union([number, z.enum(words as readonly [W, ...W[]])]) as unknown as z.ZodType<number | W, number | W>,
-    kind: 'bytes',
-    expects: ['a number of bytes', ...words.map((word) => `'${word}'`)].join(' or '),
-    default: o.default,
-    unit: 'bytes',
-    choices: words,
-  }
+  const facts = { kind: 'bytes', default: o.default, unit: 'bytes' } as const
+  if (o.words === undefined) return { ...facts, schema: number, expects: 'a number of bytes' }
+  const words = o.words.map((word) => `'${word}'`).join(' or ')
+  return { ...facts, schema: z.union([number, z.enum(o.words)]), expects: `a number of bytes, or ${words}`, choices: o.words }
 }
 
 /** Yes or no. */

@@ -216,7 +216,7 @@ describe('a run', () => {
     [{ device: 'gpu' }, /device is 'gpu', expected 'auto', 'cpu', 'cuda' or 'cuda:N'/, /'auto', the default/],
     [{ alpha: 'white' }, /alpha is 'white', expected 'drop' or a colour/, /'drop'/],
     [{ seed: 2 ** 53 }, /seed is 9007199254740992/, /0, the default/],
-    [{ cache: -1 }, /cache is -1, expected a number of bytes or 'auto' or 'off'/, /'auto'/],
+    [{ cache: -1 }, /cache is -1, expected a number of bytes, or 'auto' or 'off'/, /'auto'/],
     [{ scaleMin: 0.9, scaleMax: 0.5 }, /scaleMin 0.9 is above scaleMax 0.5/, /smaller/],
     [{ ratioMin: 2 }, /ratioMin 2 is above ratioMax/, /smaller/],
     [{ checkpointEvery: 100, keepEvery: 250 }, /keepEvery 250 is not a multiple of checkpointEvery 100/, /multiple/],

@@ -14,6 +14,7 @@ assertType<Equal<TrainConfig['lr'], number>>()
 assertType<Equal<TrainConfig['epochs'], number | null>>()
 assertType<Equal<TrainConfig['precision'], 'auto' | 'fp32' | 'bf16'>>()
 assertType<Equal<TrainConfig['cache'], number | 'auto' | 'off'>>()
+assertType<Equal<TrainConfig['prefetchBytes'], number>>()
 assertType<Equal<TrainConfig['device'], 'auto' | 'cpu' | 'cuda' | `cuda:${number}`>>()
 
 // What a user may write.
