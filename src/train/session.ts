@@ -5,7 +5,7 @@ import type { Addon } from '../native/addon.js'
 import type { BatchHandle, ModelHandle, NativeTrainConfig, TrainerHandle } from '../native/types.js'
 import type { BadImageFile } from './bad-image-file.js'
 import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
-import type { StartEvent, TrainEvent, TrainSummary } from './events.js'
+import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
 import { trainLoop } from './loop.js'
 import { MetricsFile } from './metrics.js'
 import { type Picture, PictureWriter } from './pictures.js'
@@ -32,6 +32,8 @@ export interface Session {
   readonly batches: AsyncIterator<readonly BatchHandle[]>
   readonly badImages: BadImageFile
   readonly pictures: readonly Picture[]
+  /** Warnings to tell as soon as an event can be told; more may come at any time. */
+  readonly warnings: WarningEvent[]
   /** Hears every event; the run waits. */
   emit(event: TrainEvent): Promise<void>
 }
@@ -41,15 +43,19 @@ export interface Session {
  * @throws as `trainLoop`, and {CaeError} ERR_CAE_OUTPUT when a file cannot be written; the last checkpoint is intact then
  */
 export async function runSession(session: Session, signal?: AbortSignal): Promise<TrainSummary> {
-  const { addon, config, plan, folder, resume, badImages, emit } = session
+  const { addon, config, plan, folder, resume, badImages, warnings } = session
+  const emit = async (event: TrainEvent): Promise<void> => {
+    await session.emit(event)
+    for (const warning of warnings.splice(0)) await session.emit(warning)
+  }
   const from = resume?.state ?? atStart
   await using metrics = await MetricsFile.open(folder.metrics, from.step)
   await badImages.attach(folder.badImages)
-  await emit(startEvent(session, from.step))
   for (const problem of resume?.damaged ?? []) {
     const message = `${problem.message}\n  went on from ${resume?.checkpoint.path} instead`
-    await emit({ type: 'warning', code: 'ERR_CAE_CHECKPOINT', message })
+    warnings.push({ type: 'warning', code: 'ERR_CAE_CHECKPOINT', message })
   }
+  await emit(startEvent(session, from.step))
 
   const progress = new Progress(plan, from)
   const pictures = new PictureWriter(folder.images, session.pictures, emit)

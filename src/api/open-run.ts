@@ -1,0 +1,119 @@
+import { join } from 'node:path'
+
+import { maskSpec } from '../config/model.js'
+import type { DeviceName } from '../config/train.js'
+import type { BadImage } from '../data/bad-images.js'
+import type { Dataset } from '../data/dataset.js'
+import type { LoaderOptions } from '../data/loader.js'
+import { holdOut } from '../data/order.js'
+import { CaeError } from '../errors.js'
+import { inspectRunFolder } from '../io/run-folder.js'
+import type { ModelConfig, Resolved } from '../methods/resolve.js'
+import { modelFile } from '../train/checkpoint.js'
+import type { RunPlan } from '../train/plan.js'
+import { findResumePoint, type ResumePoint } from '../train/resume.js'
+import { parseRunConfig, type RunConfig } from '../train/run-config.js'
+import { restoreTensors } from '../train/tensor-files.js'
+import { createNativeModel, type NativeModel } from './native-model.js'
+import { loadWeightsFile } from './weights.js'
+
+/** The run that is in the folder already, and where to go on; nothing where there is none, or none that got to a checkpoint. */
+export interface EarlierRun {
+  readonly config: RunConfig
+  readonly point: ResumePoint
+  /** Path of its `config.json`. */
+  readonly path: string
+}
+
+/**
+ * Looks into `out`, touching nothing.
+ * @throws {CaeError} ERR_CAE_OPTION when another run is there and `resume` is 'never'; ERR_CAE_CHECKPOINT when it is beyond repair
+ */
+export async function findEarlierRun(out: string, resume: 'never' | 'auto', signal?: AbortSignal): Promise<EarlierRun | undefined> {
+  const found = await inspectRunFolder(out)
+  if (found.kind === 'free') return undefined
+  if (resume === 'never') {
+    throw new CaeError('ERR_CAE_OPTION', {
+      what: 'out: another run is in this folder',
+      where: out,
+      todo: "resume: 'auto' to go on with it, or another `out`",
+    })
+  }
+  const path = join(out, 'config.json')
+  const config = parseRunConfig(found.config, path)
+  const point = await findResumePoint(join(out, 'checkpoints'), signal)
+  return point && { config, point, path }
+}
+
+/**
+ * The images of a run in two parts: those it trains on, and those it never does.
+ * @throws {CaeError} ERR_CAE_OPTION when none are left to train on
+ */
+export async function splitImages(
+  dataset: Dataset,
+  holdout: number,
+  seed: number,
+): Promise<{ training: Uint32Array; heldOut: Uint32Array }> {
+  if (holdout < dataset.length) return holdOut(dataset.length, holdout, seed)
+  throw new CaeError('ERR_CAE_OPTION', {
+    what: `holdout ${holdout} leaves none of the ${dataset.length} images to train on`,
+    todo: `set holdout to at most ${dataset.length - 1}, or add images`,
+  })
+}
+
+/** The model with the weights that the run starts from: a checkpoint's, those of `initFrom`, or fresh ones. */
+export async function openModel({ model, train }: Resolved, device: string, point: ResumePoint | undefined): Promise<NativeModel> {
+  const method = train.method as NativeModel['method'] // resolved through the registry
+  const native = await createNativeModel(model, { method, device: device as DeviceName, seed: train.seed })
+  const { addon, handle } = native
+  try {
+    if (point) {
+      await restoreTensors(join(point.checkpoint.path, modelFile), addon.modelTensors(handle.get()), (names, tensors) =>
+        addon.modelWrite(handle.get(), names, tensors),
+      )
+    } else if (train.initFrom !== null) {
+      await loadWeightsFile(train.initFrom, native)
+    }
+    return native
+  } catch (error) {
+    await handle.dispose()
+    throw error
+  }
+}
+
+/** How a run's batches are made. */
+export function loaderOptions(
+  { model, train }: { readonly model: ModelConfig; readonly train: Resolved['train'] },
+  given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'signal'> & { onBad(record: BadImage): void },
+  plan: RunPlan,
+  doneSteps: number,
+): LoaderOptions {
+  const [height, width] = model.imageSize
+  const { scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation } = train
+  return {
+    ...given,
+    collate: {
+      height,
+      width,
+      crop: 'random',
+      ...{ scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation },
+      resizeShort: 0, // of centre crops only
+      mean: model.mean,
+      std: model.std,
+      mask: maskSpec(model),
+    },
+    seed: train.seed,
+    batchSize: plan.batchSize / plan.parts,
+    batchesPerStep: plan.parts,
+    order: 'shuffled',
+    dropLast: true,
+    epochs: Number.POSITIVE_INFINITY,
+    startBatch: doneSteps * plan.parts,
+    prefetchBytes: train.prefetchBytes,
+    cacheBytes: train.cache,
+    maxBadFraction: train.maxBadFraction,
+    alpha: train.alpha,
+    exif: train.exif,
+    maxPixels: train.maxPixels,
+  }
+}

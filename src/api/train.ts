@@ -1,0 +1,174 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { DeviceName } from '../config/train.js'
+import { createLoader } from '../data/loader.js'
+import { openData } from '../data/sources/registry.js'
+import { CaeError } from '../errors.js'
+import { RunFolder } from '../io/run-folder.js'
+import { nativeModelConfig, type Resolved, resolveTrain, type TrainOptions } from '../methods/resolve.js'
+import type { Addon } from '../native/addon.js'
+import { NativeHandle } from '../native/handle.js'
+import { loadAddon } from '../native/load.js'
+import type { BatchHandle, ModelHandle } from '../native/types.js'
+import { tensorBoardListener } from '../report/tensorboard.js'
+import { BadImageFile } from '../train/bad-image-file.js'
+import { optimizerFile } from '../train/checkpoint.js'
+import type { TrainEvent, TrainSummary, WarningEvent } from '../train/events.js'
+import { Listeners } from '../train/listeners.js'
+import { planRun } from '../train/plan.js'
+import { TrainRun } from '../train/run.js'
+import { assertSameRun, type RunConfig } from '../train/run-config.js'
+import { runSession } from '../train/session.js'
+import { Peekable, stepBatches } from '../train/step-batches.js'
+import { restoreTensors } from '../train/tensor-files.js'
+import { chooseDevice } from './device.js'
+import { ContextAutoencoder } from './model.js'
+import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
+import { choosePrecision, type Precision } from './precision.js'
+import { describeData, describeVersions } from './run-facts.js'
+import { lossPicture, reconstructionPicture } from './run-pictures.js'
+import { weightsMetadata } from './weights.js'
+
+/** What a finished run leaves in memory; the rest is in its folder. */
+export interface TrainResult {
+  /** The trained model; dispose it after use. */
+  readonly model: ContextAutoencoder
+  readonly summary: TrainSummary
+  /** The run's folder. */
+  readonly out: string
+}
+
+/**
+ * Pre-trains a Context Autoencoder on images. Returns at once: await the run for its result, iterate over it for its events, or both.
+ * @throws nothing itself; the run rejects with a {CaeError}: ERR_CAE_OPTION for a wrong option (nothing has been written then), ERR_CAE_DATA,
+ * ERR_CAE_DEVICE, ERR_CAE_OUTPUT, ERR_CAE_DIVERGED, ...; or with `signal.reason` after an abort, which leaves a checkpoint
+ * @example
+ * const run = trainCAE({ data: 'photos/', out: 'runs/photos', model: 'cae-small', epochs: 100 })
+ * for await (const event of run) if (event.type === 'step') console.log(event.step, event.metrics.loss)
+ * const { model, summary } = await run
+ */
+export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainResult> {
+  return train({ ...options, method: 'cae' })
+}
+
+/** The same for any pre-training method. */
+export function train(options: TrainOptions): TrainRun<TrainResult> {
+  return new TrainRun((publish) => runTraining(options, publish))
+}
+
+/** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
+async function runTraining(options: TrainOptions, publish: (event: TrainEvent) => void): Promise<TrainResult> {
+  const { out, signal } = options
+  const resolved = resolveTrain(options)
+  signal?.throwIfAborted()
+  const earlier = await findEarlierRun(out, resolved.train.resume, signal)
+  const addon = await loadAddon()
+  const device = chooseDevice(addon, wantedDevice(resolved, earlier))
+  addon.configure({ threads: resolved.train.threads, deterministic: resolved.train.deterministic })
+  const dataset = await openData(options.data, signal ? { signal } : {})
+  const { training, heldOut } = await splitImages(dataset, resolved.train.holdout, resolved.train.seed)
+  const plan = planRun(resolved.train, training.length)
+
+  const warnings: WarningEvent[] = [...resolved.notes, ...(dataset.notes ?? [])].map(note)
+  const badImages = new BadImageFile()
+  const onBad = (record: Parameters<BadImageFile['add']>[0]): void => {
+    if (badImages.add(record) && badImages.count === 1) {
+      const message = `${record.name}: ${record.reason}; it is left out of training, as are others like it: see bad-images.jsonl`
+      warnings.push({ type: 'warning', code: 'ERR_CAE_BAD_IMAGE', message })
+    }
+  }
+  const doneSteps = earlier?.point.state.step ?? 0
+  const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
+  await using loader = createLoader(loaderOptions(resolved, given, plan, doneSteps))
+  const batches = new Peekable(stepBatches(loader, plan.parts))
+  const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
+  const precision = await wantedPrecision(resolved, earlier, { addon, device, first: first ?? [] }, warnings)
+  const config: RunConfig = {
+    format: 1,
+    model: resolved.model,
+    train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
+    data: describeData(options.data, dataset),
+    ...(await describeVersions(addon)),
+  }
+  if (earlier) assertSameRun(earlier.config, config, earlier.path)
+
+  const native = await openModel(resolved, device, earlier?.point)
+  const model = new ContextAutoencoder(native)
+  try {
+    await using folder = await RunFolder.claim(out)
+    await folder.writeConfig(config)
+    if (!earlier) await rm(folder.badImages, { force: true }) // of a run that never got to a checkpoint
+    await using trainer = await openTrainer(addon, native.handle, config, earlier)
+    await using listeners = new Listeners([tensorBoardListener(folder.tensorboard)])
+    const { alpha, exif, maxPixels, figureImages: count, holdout, seed } = resolved.train
+    const indices = holdout > 0 ? heldOut : training
+    const shown = { dataset, indices, count, decode: { alpha, exif, maxPixels }, trainedOn: holdout === 0 }
+    const summary = await runSession(
+      {
+        addon,
+        model: native.handle.get(),
+        modelMetadata: weightsMetadata(native),
+        trainer: trainer.get(),
+        config: config.train,
+        plan,
+        device,
+        precision,
+        folder,
+        resume: earlier?.point,
+        batches,
+        badImages,
+        pictures: [reconstructionPicture(model, shown, seed), lossPicture(folder.metrics)],
+        warnings,
+        async emit(event) {
+          await listeners.emit(event)
+          publish(event)
+        },
+      },
+      signal,
+    )
+    return { model, summary, out }
+  } catch (error) {
+    await model.dispose()
+    throw error
+  }
+}
+
+/** A resumed run stays on the device that it began on, unless the user names another: then the two are compared. */
+function wantedDevice({ train }: Resolved, earlier: EarlierRun | undefined): DeviceName {
+  return train.device === 'auto' && earlier ? earlier.config.train.device : train.device
+}
+
+/** As `precision` says; 'auto' is what a resumed run began with, else what is faster here. */
+async function wantedPrecision(
+  { model, train }: Resolved,
+  earlier: EarlierRun | undefined,
+  on: { readonly addon: Addon; readonly device: string; readonly first: readonly BatchHandle[] },
+  warnings: WarningEvent[],
+): Promise<Precision> {
+  if (train.precision !== 'auto') return train.precision
+  if (earlier && earlier.config.train.precision !== 'auto') return earlier.config.train.precision
+  const { beta1, beta2, eps, method } = train
+  const { addon, device, first } = on
+  const trial = { addon, device, config: nativeModelConfig(model, method), optimizer: { beta1, beta2, eps }, batches: first }
+  const { precision, reason } = await choosePrecision(trial)
+  warnings.push(note(`precision 'auto' is ${precision}: ${reason}`))
+  return precision
+}
+
+async function openTrainer(addon: Addon, model: NativeHandle<ModelHandle>, { train }: RunConfig, earlier: EarlierRun | undefined) {
+  const { precision, beta1, beta2, eps } = train
+  if (precision === 'auto') throw new CaeError('ERR_CAE_INTERNAL', { what: 'the precision was not decided' })
+  const trainer = new NativeHandle(addon, await addon.createTrainer(model.get(), { precision, beta1, beta2, eps }), 'trainer')
+  if (earlier) {
+    const { checkpoint, state } = earlier.point
+    await restoreTensors(join(checkpoint.path, optimizerFile), addon.trainerTensors(trainer.get()), (names, tensors) =>
+      addon.trainerWrite(trainer.get(), names, tensors, state.updates),
+    )
+  }
+  return trainer
+}
+
+function note(message: string): WarningEvent {
+  return { type: 'warning', code: 'NOTE', message }
+}
