@@ -1,0 +1,43 @@
+/** What users of the package can import, on one screen. */
+
+export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+// Evaluation
+export { type EvaluateOptions, evaluate, knn, linearProbe } from './api/evaluate.js'
+// Models, and the loop's lower half
+export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
+export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
+export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
+// Pre-training
+export { type TrainResult, train, trainCAE } from './api/train.js'
+export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
+export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
+export type { PresetName } from './config/presets.js'
+export type { RecipeName } from './config/recipes.js'
+export { concat, fromBuffers, subset } from './data/combine.js'
+// Data
+export type { Dataset, ImageInput, RawImage } from './data/dataset.js'
+export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decode.js'
+export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/sources/image-folder.js'
+// Errors
+export { CaeError, type CaeErrorCode, type CaeErrorParts } from './errors.js'
+export { rawPixels } from './eval/extractor.js'
+export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
+export type { TrainOptions } from './methods/resolve.js'
+export type { StepMetrics, TensorInfo } from './native/types.js'
+// What people look at
+export { lossCurveFigure, type MetricsPoint } from './report/figures/loss-curve.js'
+export { reconstructionFigure } from './report/figures/reconstruction.js'
+export { type ProgressOptions, terminalProgress } from './report/progress.js'
+export type {
+  CheckpointEvent,
+  EndEvent,
+  EpochEvent,
+  FigureEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  TrainListener,
+  TrainSummary,
+  WarningEvent,
+} from './train/events.js'
+export { TrainRun } from './train/run.js'
