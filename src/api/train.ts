@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { DeviceName } from '../config/train.js'
+import { subset } from '../data/combine.js'
+import type { Dataset } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
@@ -37,6 +39,8 @@ export interface TrainResult {
   readonly summary: TrainSummary
   /** The run's folder. */
   readonly out: string
+  /** The images that `holdout` kept out of training; none by default. */
+  readonly heldOut: Dataset
 }
 
 /**
@@ -127,7 +131,7 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
       },
       signal,
     )
-    return { model, summary, out }
+    return { model, summary, out, heldOut: subset(dataset, heldOut) }
   } catch (error) {
     await model.dispose()
     throw error
