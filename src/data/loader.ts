@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 import { CaeError } from '../errors.js'
 import type { CollateSpec } from '../native/types.js'
 import { type BadImage, BadImages } from './bad-images.js'
@@ -90,6 +92,7 @@ class BatchLoader implements Loader {
     readonly indices: Uint32Array,
     readonly batchesPerEpoch: number,
   ) {
+    setMaxListeners(0, this.#stop.signal) // one listener for each image that is being fetched
     this.#bad = new BadImages({ length: indices.length, ...options })
   }
 

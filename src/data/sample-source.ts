@@ -36,13 +36,13 @@ export class SampleSource {
 
   /** Never rejects. */
   async decode(index: number, opening: Opening): Promise<DecodedImage | CaeError> {
+    const cached = this.#cache.get(index) // decoded for an earlier place since this one was opened
+    if (cached !== undefined) return cached
     if (opening instanceof CaeError) return opening
     try {
       const image = await opening.decode()
-      if (opening.bytes > 0) {
-        this.#decoded++
-        this.#cache.add(index, image)
-      }
+      this.#decoded++
+      this.#cache.add(index, image)
       return image
     } catch (error) {
       return this.#badImage(index, error)
