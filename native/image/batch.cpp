@@ -16,6 +16,13 @@ at::Tensor joined(const std::vector<std::shared_ptr<Batch>>& parts, at::Tensor B
 
 }  // namespace
 
+Batch Batch::to(const at::Device& device) const {
+  const auto moved = [&device](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;
+  };
+  return {.images = moved(images), .mask = mask, .ids = moved(ids), .labels = moved(labels)};
+}
+
 Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts) {
   return {.images = joined(parts, &Batch::images),
           .mask = joined(parts, &Batch::mask),
