@@ -1,5 +1,6 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { types } from 'node:util'
 import { CaeError } from '../errors.js'
 import { type Environment, libtorchCache } from './cache-folder.js'
 import { inspectLibtorch, type Libtorch } from './libtorch-folder.js'
@@ -155,12 +156,18 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   if (failed !== undefined) throw failed.reason
 }
 
-/** A failed write as an error that says which disk and what to do; anything else unchanged. */
-function diskError(error: unknown, where: string): unknown {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EACCES' && code !== 'EROFS') return error
-  const what = code === 'EACCES' || code === 'EROFS' ? 'the cache folder cannot be written' : 'the disk is full'
-  return new CaeError('ERR_CAE_SETUP', { what, where, todo: 'free some space, or set XDG_CACHE_HOME to another disk' }, { cause: error })
+/** A failure of the file system as an error that says which disk and what to do; anything else unchanged. */
+function diskError(error: unknown, cache: string): unknown {
+  if (!types.isNativeError(error) || error instanceof CaeError) return error
+  const { code, path } = error as NodeJS.ErrnoException
+  if (code === undefined) return error
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+  const what = isFull ? 'the disk is full' : `the cache folder cannot be written: ${error.message}`
+  return new CaeError(
+    'ERR_CAE_SETUP',
+    { what, where: path ?? cache, todo: 'free some space, or set XDG_CACHE_HOME to another disk' },
+    { cause: error },
+  )
 }
 
 /** Reads one small text file of an archive, or undefined. */
