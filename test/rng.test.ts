@@ -1,4 +1,5 @@
-import { philox, RngStream } from '../src/rng.js'
+import { loadAddon } from '../src/native/load.js'
+import { type Purpose, philox, purposes, RngStream } from '../src/rng.js'
 
 // Known answers of Random123 (D. E. Shaw Research), file kat_vectors, philox4x32 with 10 rounds.
 test.each([
@@ -54,4 +55,18 @@ test('no two of seed, purpose, time and index share a stream', () => {
     first(1, 'crop', 2, 4),
   ]
   expect(new Set(draws).size).toBe(draws.length)
+})
+
+test('C++ and TypeScript draw the same numbers for the same names', async () => {
+  const addon = await loadAddon()
+  const names = Object.keys(purposes) as Purpose[]
+  const seeds = [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1]
+  for (const [at, seed] of seeds.entries()) {
+    for (const purpose of names) {
+      const [time, index] = [at * 1_000_003, 2 ** 32 - 1 - at]
+      const stream = new RngStream({ seed, purpose, time, index })
+      const drawn = Float64Array.from({ length: 9 }, () => stream.uniform())
+      expect(addon.randomNumbers(seed, purposes[purpose], time, index, 9)).toEqual(drawn)
+    }
+  }
 })

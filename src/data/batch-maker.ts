@@ -6,6 +6,7 @@ import { Bell } from './bell.js'
 import { ByteBudget } from './byte-budget.js'
 import { openAhead } from './open-ahead.js'
 import type { Opening, SampleSource } from './sample-source.js'
+import { TimeSlice } from './time-slice.js'
 import type { DecodedImage } from './upright.js'
 
 /** The native functions that make batches. */
@@ -118,6 +119,7 @@ export class BatchMaker {
     const { plan, source, bad, signal } = this.#options
     const open = ({ index }: Place) => (bad.has(index) ? knownToBeBad : source.open(index))
     const decoding: Promise<unknown>[] = []
+    const slice = new TimeSlice()
     try {
       for await (const { item, result } of openAhead(placesOf(planBatches(plan, signal)), openedAhead, open)) {
         const assembly = await this.#assemblyFor(item.batch)
@@ -129,6 +131,7 @@ export class BatchMaker {
         decoding.push(sample)
         if (decoding.length === decodesAtOnce) await decoding.shift()
         if (item.place + 1 === item.batch.to) this.#offer(assembly)
+        await slice.rest()
       }
     } finally {
       this.#ended = true

@@ -4,10 +4,10 @@ import type { Metadata, Sharp, SharpOptions } from 'sharp'
 import { CaeError } from '../errors.js'
 import { messageOf } from '../io/output-error.js'
 import type { ImageInput, RawImage } from './dataset.js'
+import { FileReader } from './file-reader.js'
 import { gifTransparentColor } from './gif-transparency.js'
 import { sniffFormat } from './image-format.js'
 import { type JpegHeader, readJpegHeader } from './jpeg-header.js'
-import { readWholeFile } from './read-file.js'
 import { type AlphaMode, cmykToRgb, fillTransparent, toRgb } from './rgb.js'
 import { type DecodedImage, upright } from './upright.js'
 
@@ -57,19 +57,20 @@ function loadLibraries(): Promise<Libraries> {
 /** Opens images with one set of options. */
 export interface Decoder {
   /**
-   * Reads an image as far as its header.
+   * Reads an image as far as its header: at once where that takes microseconds.
    * @throws {CaeError} ERR_CAE_BAD_IMAGE naming it: unreadable, no image, an unsupported format, more pixels than allowed
    */
-  open(input: ImageInput, name: string): Promise<OpenedImage>
+  open(input: ImageInput, name: string): OpenedImage | Promise<OpenedImage>
 }
 
 export async function createDecoder(options: DecodeOptions): Promise<Decoder> {
   const loaded = await loadLibraries()
+  const reader = new FileReader()
   return {
-    async open(input, name) {
-      const image = { loaded, options, name }
-      if (typeof input === 'string') return openEncoded(await readImageFile(input, name), image)
-      return input instanceof Uint8Array ? openEncoded(input, image) : openRaw(input, image)
+    open(input, name) {
+      const subject = { loaded, options, name }
+      if (typeof input === 'string') return openFile(input, reader, subject)
+      return input instanceof Uint8Array ? openEncoded(input, subject) : openRaw(input, subject)
     },
   }
 }
@@ -87,7 +88,8 @@ export async function decodeImage(
 ): Promise<DecodedImage> {
   const { name = typeof input === 'string' ? input : 'image', ...rest } = options
   const decoder = await createDecoder({ ...decodeDefaults, ...rest })
-  return (await decoder.open(input, name)).decode()
+  const opened = await decoder.open(input, name)
+  return opened.decode()
 }
 
 /** An image on its way through: what its messages and choices need. */
@@ -101,12 +103,21 @@ function badImage(subject: Subject, what: string, cause?: unknown): CaeError {
   return new CaeError('ERR_CAE_BAD_IMAGE', { what, where: subject.name }, cause === undefined ? {} : { cause })
 }
 
-async function readImageFile(path: string, name: string): Promise<Buffer> {
+function openFile(path: string, reader: FileReader, subject: Subject): OpenedImage | Promise<OpenedImage> {
+  const unreadable = (error: unknown) => badImage(subject, `cannot read the image: ${messageOf(error)}`, error)
+  let bytes: Buffer | Promise<Buffer>
   try {
-    return await readWholeFile(path)
+    bytes = reader.read(path)
   } catch (error) {
-    throw new CaeError('ERR_CAE_BAD_IMAGE', { what: `cannot read the image: ${messageOf(error)}`, where: name }, { cause: error })
+    throw unreadable(error)
   }
+  if (!(bytes instanceof Promise)) return openEncoded(bytes, subject)
+  return bytes.then(
+    (read) => openEncoded(read, subject),
+    (error) => {
+      throw unreadable(error)
+    },
+  )
 }
 
 function openEncoded(bytes: Uint8Array, subject: Subject): OpenedImage | Promise<OpenedImage> {

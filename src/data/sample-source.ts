@@ -28,10 +28,22 @@ export class SampleSource {
     return this.#decoded
   }
 
-  /** Never rejects, except on abort. */
+  /** Never throws; rejects on abort only. */
   open(index: number): Opening | Promise<Opening> {
-    const cached = this.#cache.get(index)
-    return cached === undefined ? this.#read(index) : { bytes: 0, decode: () => cached }
+    if (this.#cache.get(index) !== undefined) return inCache
+    try {
+      const input = this.dataset.get(index, this.signal)
+      const opened = isPromise(input)
+        ? untilAborted(input, this.signal).then((given) => this.decoder.open(given, this.#name(index)))
+        : this.decoder.open(input, this.#name(index))
+      if (!(opened instanceof Promise)) return opened
+      return opened.catch((error) => {
+        this.signal.throwIfAborted() // what fails now, fails because of it
+        return this.#badImage(index, error)
+      })
+    } catch (error) {
+      return this.#badImage(index, error)
+    }
   }
 
   /** Never rejects. */
@@ -54,17 +66,6 @@ export class SampleSource {
     return { index, name: this.#name(index), code: systemCode(error.cause) ?? error.code, reason: what }
   }
 
-  async #read(index: number): Promise<Opening> {
-    try {
-      const given = this.dataset.get(index, this.signal)
-      const input = isPromise(given) ? await untilAborted(given, this.signal) : given
-      return await this.decoder.open(input, this.#name(index))
-    } catch (error) {
-      this.signal.throwIfAborted() // what fails now, fails because of it
-      return this.#badImage(index, error)
-    }
-  }
-
   #badImage(index: number, error: unknown): CaeError {
     if (error instanceof CaeError) return error
     return new CaeError('ERR_CAE_BAD_IMAGE', { what: messageOf(error), where: this.#name(index) }, { cause: error })
@@ -73,6 +74,14 @@ export class SampleSource {
   #name(index: number): string {
     return this.dataset.name?.(index) ?? `#${index}`
   }
+}
+
+/** Stands for an image that `decode` will find in the cache. */
+const inCache: OpenedImage = {
+  bytes: 0,
+  decode() {
+    throw new CaeError('ERR_CAE_INTERNAL', { what: 'an image left the cache' })
+  },
 }
 
 function isPromise(given: Promise<ImageInput> | ImageInput): given is Promise<ImageInput> {
