@@ -80,7 +80,14 @@ function manual() {
     ),
     ...models,
     `## Recipes\n\n${recipeTable(recipes)}`,
-    part('Evaluation', evaluationText, [groups.knnGroup, groups.linearGroup, groups.embedGroup, groups.encodeGroup, groups.placeGroup]),
+    part('Evaluation', evaluationText, [
+      groups.knnGroup,
+      groups.linearGroup,
+      groups.embedGroup,
+      groups.encodeGroup,
+      groups.pictureGroup,
+      groups.placeGroup,
+    ]),
   ].join('\n\n')}\n`
 }
 

@@ -17,6 +17,7 @@ export const dataFields = {
   /** What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'. */
   alpha: text<'drop' | `#${string}`>({
     default: 'drop',
+    hint: 'colour',
     pattern: /^(drop|#[0-9a-fA-F]{6})$/,
     expects: "'drop' or a colour such as '#ffffff'",
   }),

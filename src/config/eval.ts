@@ -5,7 +5,12 @@ import type { DeviceName } from './train.js'
 /** Where an encoder is loaded: for the command line; in the API they are options of `Encoder.load`. */
 export const placeFields = {
   /** Where to run. 'auto': the first CUDA device, else the CPU. */
-  device: text<DeviceName>({ default: 'auto', pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/, expects: "'auto', 'cpu', 'cuda' or 'cuda:N'" }),
+  device: text<DeviceName>({
+    default: 'auto',
+    hint: 'device',
+    pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/,
+    expects: "'auto', 'cpu', 'cuda' or 'cuda:N'",
+  }),
   /** CPU threads of the tensor library. */
   threads: int({ default: 0, min: 0, max: 1024, meaning: "0: the library's choice" }),
 } as const satisfies Fields

@@ -22,6 +22,8 @@ export interface Field<Out, Parsed = Out, In = Parsed> {
   readonly meaning?: string | undefined
   /** The words of a choice. */
   readonly choices?: readonly string[] | undefined
+  /** What stands for the value in help: `path`. */
+  readonly hint?: string | undefined
 }
 
 /** An option table. */
@@ -129,12 +131,18 @@ export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: De
   return field({ schema, kind: 'choice', expects: `one of ${words.map((word) => `'${word}'`).join(', ')}`, choices: words }, o)
 }
 
+interface Form {
+  readonly pattern?: RegExp
+  readonly expects?: string
+  readonly hint?: string
+}
+
 /** Text of a form that TypeScript can check where `T` is a template literal type. */
-export function text<T extends string = string>(o: { default: NoInfer<T>; pattern?: RegExp; expects?: string }): Field<T>
-export function text<T extends string = string>(o: { default: null; meaning: string; pattern?: RegExp; expects?: string }): Field<T | null>
-export function text<T extends string = string>(o: Default<T> & { pattern?: RegExp; expects?: string }): Field<T | null> {
+export function text<T extends string = string>(o: Form & { default: NoInfer<T> }): Field<T>
+export function text<T extends string = string>(o: Form & { default: null; meaning: string }): Field<T | null>
+export function text<T extends string = string>(o: Form & Default<T>): Field<T | null> {
   const schema = z.string().regex(o.pattern ?? /./) as unknown as z.ZodType<T, T>
-  return field({ schema, kind: 'text', expects: o.expects ?? 'text' }, o)
+  return { ...field({ schema, kind: 'text', expects: o.expects ?? 'text' }, o), hint: o.hint }
 }
 
 /** Height and width; one number stands for both. */

@@ -40,7 +40,7 @@ export const maskFields = {
   /** Fewest patches that a block aims at. */
   maskMinBlock: int({ default: 16, min: 1 }),
   /** Most patches that a block may hide. */
-  maskMaxBlock: int({ default: 0, min: 0, meaning: '0: as many as maskCount' }),
+  maskMaxBlock: int({ default: 0, min: 0, meaning: '0: as many as `maskCount`' }),
 } as const satisfies Fields
 
 /** The encoder's options, resolved. */

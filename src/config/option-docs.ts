@@ -100,6 +100,13 @@ export const optionDocs = {
     maskMinBlock: 'Fewest patches that a block aims at.',
     maskMaxBlock: 'Most patches that a block may hide.',
   },
+  pictureFields: {
+    images: 'Images in the picture, taken evenly from all.',
+    seed: "Names the masks' draws.",
+    alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
+    exif: 'Turn images upright as their EXIF orientation says.',
+    maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+  },
   runFields: {
     recipe: 'Named settings that go between the preset and your own options.',
     epochs: 'Times that every image is seen. Give this or `steps`.',

@@ -3,6 +3,7 @@ import { embedFields, encodeFields, knnFields, linearFields, placeFields } from 
 import type { Fields } from './field.js'
 import { encoderFields, maskFields } from './model.js'
 import { optionDocs } from './option-docs.js'
+import { pictureFields } from './picture.js'
 import { optimizerFields, outputFields, runFields } from './train.js'
 
 /** Options that help and docs tell under one title. */
@@ -36,4 +37,5 @@ export const embedGroup = group('Embedding', without(embedFields, encodeFields),
 export const knnGroup = group('Nearest neighbours', without(knnFields, encodeFields), optionDocs.knnFields)
 export const linearGroup = group('Linear probe', without(linearFields, encodeFields), optionDocs.linearFields)
 export const encodeGroup = group('Images', encodeFields, optionDocs.encodeFields)
+export const pictureGroup = group('Picture', pictureFields, optionDocs.pictureFields)
 export const placeGroup = group('Machine', placeFields, optionDocs.placeFields)

@@ -18,7 +18,12 @@ export const runFields = {
   /** Images that go through the network at once; gradients of a batch are accumulated over such parts. Divides `batchSize`. */
   microBatchSize: int({ default: null, meaning: 'the whole batch', min: 1, unit: 'images' }),
   /** Where to train. 'auto': the first CUDA device, else the CPU. */
-  device: text<DeviceName>({ default: 'auto', pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/, expects: "'auto', 'cpu', 'cuda' or 'cuda:N'" }),
+  device: text<DeviceName>({
+    default: 'auto',
+    hint: 'device',
+    pattern: /^(auto|cpu|cuda(:\d{1,3})?)$/,
+    expects: "'auto', 'cpu', 'cuda' or 'cuda:N'",
+  }),
   /** Number format of the products. 'auto': bf16 where the hardware is faster with it. Weights and optimizer are fp32 always. */
   precision: oneOf(['auto', 'fp32', 'bf16'], { default: 'auto' }),
   /** Names all random draws: crops, masks, order, start weights, drop path. */
@@ -32,11 +37,11 @@ export const runFields = {
 /** What the optimizer does at a step. */
 export const optimizerFields = {
   /** Learning rate after warm-up, absolute: it is not scaled by the batch. The authors' 1.5e-3 goes with a batch of 2048. */
-  lr: autoReal({ min: 0, max: 1000, meaning: '1.5e-3 × √(batchSize / 2048)' }),
+  lr: autoReal({ min: 0, max: 1000, meaning: '1.5e-3 × √(`batchSize` / 2048)' }),
   /** Learning rate that the cosine ends at. */
   minLr: real({ default: 1e-5, min: 0 }),
   /** Epochs over which the learning rate rises from 0. */
-  warmupEpochs: real({ derived: '5 % of the run, at most 10 epochs', min: 0 }),
+  warmupEpochs: real({ derived: '5 % of the run; of one in `epochs` at most 10', min: 0 }),
   /** The same in optimizer steps. Give this or `warmupEpochs`. */
   warmupSteps: int({ derived: 'from `warmupEpochs`', min: 0 }),
   /** Decoupled weight decay of matrices, class and mask token. */
@@ -66,7 +71,7 @@ export const outputFields = {
   /** A run that is in `out` already: 'auto' goes on from its newest complete checkpoint, 'never' refuses the folder. An empty folder starts anew either way. */
   resume: oneOf(['never', 'auto'], { default: 'never' }),
   /** Weights to start from: a run, a checkpoint folder or a safetensors file. */
-  initFrom: text({ default: null, meaning: 'fresh weights' }),
+  initFrom: text({ default: null, hint: 'path', meaning: 'fresh weights' }),
   /** Steps between pictures in `images/`; 0 draws them at the end only. */
   figureEvery: int({ default: 1000, min: 0, unit: 'steps' }),
   /** Images shown in a picture of reconstructions. */

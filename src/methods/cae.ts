@@ -106,5 +106,6 @@ export const cae = defineMethod({
   groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
   presets: presets satisfies Readonly<Record<PresetName, CAEConfigInput>>,
   defaultPreset,
+  follows: { prefix: 'teacher.', of: 'encoder.' }, // with lagging target weights
   complete,
 })

@@ -18,6 +18,11 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Name of the row for whoever names none. */
   readonly defaultPreset: string
+  /**
+   * Tensors that follow others: those whose name begins with `prefix` start as the ones of the same name that begins with `of`, where a
+   * weights file lacks them.
+   */
+  readonly follows?: { readonly prefix: string; readonly of: string }
   /** Fills in the defaults that depend on other options, and refuses combinations that cannot work. */
   complete(given: Resolution<F>): Infer<F>
 }

@@ -1,8 +1,8 @@
-import type { Infer, Input } from '../config/field.js'
+import type { Fields, Infer, Input } from '../config/field.js'
 import { maskFields } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
 import { type RecipeName, recipes } from '../config/recipes.js'
-import { type Layer, optionError, type Resolution, resolveFields, showValue, unknownName } from '../config/resolve.js'
+import { type Layer, optionError, type Resolution, type ResolveSettings, resolveFields, showValue, unknownName } from '../config/resolve.js'
 import { autoLr, type TrainConfig, trainFields } from '../config/train.js'
 import type { Dataset } from '../data/dataset.js'
 import type { NativeConfig } from '../native/types.js'
@@ -69,11 +69,7 @@ export function resolveTrain(options: TrainOptions): Resolved {
   const { fields } = findMethod(method)
   const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
   const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
-  const resolution = resolveFields(trainFields, layers, {
-    replaces,
-    otherNames: runOptionNames,
-    elsewhere: (name) => (Object.hasOwn(fields, name) ? `model: { ${name}: ... }` : undefined),
-  })
+  const resolution = resolveFields(trainFields, layers, settings(fields))
   const resolvedModel = resolveModelLayers(method, recipe, model ?? {}, 'model.')
   if (resolvedModel.target === 'tokens') {
     throw optionError({
@@ -84,11 +80,47 @@ export function resolveTrain(options: TrainOptions): Resolved {
   return { model: resolvedModel, ...completeTrain(resolution, method) }
 }
 
+/**
+ * Checks options one by one, as a configuration file has them, so that a complaint can name the file. Whether they go together shows in `resolveTrain`.
+ * @throws {CaeError} ERR_CAE_OPTION
+ */
+export function checkRunOptions(values: Readonly<Record<string, unknown>>, source: string): void {
+  const { data, out, method = 'cae', model, ...rest } = values
+  for (const [name, path] of Object.entries({ data, out })) {
+    if (path !== undefined && typeof path !== 'string') {
+      throw optionError({ what: `${name} is ${showValue(path)}, expected a path`, where: source, todo: `${name}: some/folder` })
+    }
+  }
+  const { fields } = findMethod(String(method))
+  resolveFields(trainFields, [{ source, values: rest }], settings(fields))
+  if (model !== undefined)
+    resolveFields(fields, [{ source, values: omitPreset(modelOptions(model)) }], { prefix: 'model.', otherNames: ['preset'] })
+}
+
+/** Options of a stronger layer over those of a weaker one; what the stronger one replaces is dropped. */
+export function overlayRunOptions(
+  weaker: Readonly<Record<string, unknown>>,
+  stronger: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const replaced = Object.entries(replaces).flatMap(([name, others]) => (stronger[name] == null ? [] : others))
+  const kept = Object.entries(weaker).filter(([name]) => !(replaced as string[]).includes(name))
+  const models = [weaker.model, stronger.model].filter((model) => model !== undefined).map(modelOptions)
+  return { ...Object.fromEntries(kept), ...stronger, ...(models.length > 0 ? { model: Object.assign({}, ...models) } : {}) }
+}
+
 interface Recipe {
   readonly source: string
   readonly preset: string
   readonly model: Layer['values']
   readonly train: Layer['values']
+}
+
+function settings(modelFields: Fields): ResolveSettings {
+  return {
+    replaces,
+    otherNames: runOptionNames,
+    elsewhere: (name) => (Object.hasOwn(modelFields, name) ? `model: { ${name}: ... }` : undefined),
+  }
 }
 
 function findRecipe(name: string): Recipe {
@@ -108,6 +140,10 @@ function resolveModelLayers(method: MethodName, recipe: Recipe | undefined, inpu
     { values: own },
   ]
   return declared.complete(resolveFields(declared.fields, layers, { prefix, otherNames: ['preset'] }))
+}
+
+function omitPreset({ preset: _preset, ...options }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return options
 }
 
 function modelOptions(input: unknown): Readonly<Record<string, unknown>> {

@@ -1,0 +1,61 @@
+import type { Command } from 'commander'
+import { pictureGroup, placeGroup } from '../../config/option-group.js'
+import { pictureFields } from '../../config/picture.js'
+import { resolveFields } from '../../config/resolve.js'
+import type { RawImage } from '../../data/dataset.js'
+import { defineCommand } from '../command.js'
+import { givenFlags } from '../flags.js'
+import { openPlace } from '../place.js'
+import { printJson } from '../print.js'
+
+interface OwnFlags {
+  readonly data: string
+  readonly out: string
+  readonly json?: boolean
+}
+
+export function reconstructCommand(): Command {
+  return defineCommand({
+    name: 'reconstruct',
+    summary: 'Draw what a trained model makes of images: the hidden patches, and the alignment picture.',
+    flags: [
+      ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
+      ['--out <png>', 'Picture to write.', 'required'],
+      ['--json', 'Print path and PSNR as JSON.'],
+    ],
+    groups: [pictureGroup, placeGroup],
+    examples: ['cae-torch reconstruct runs/photos --data photos --out picture.png'],
+  })
+    .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
+    .action((run: string, own: OwnFlags, command: Command) => reconstruct(run, own, command))
+}
+
+async function reconstruct(run: string, { data, out, json }: OwnFlags, command: Command): Promise<void> {
+  const [{ ContextAutoencoder }, { chooseImages }, { reconstructionFigure }, { writeFileAtomic }] = await Promise.all([
+    import('../../api/model.js'),
+    import('../../api/run-pictures.js'),
+    import('../../report/figures/reconstruction.js'),
+    import('../../io/atomic-write.js'),
+  ])
+  const { images: count, seed, ...decode } = resolveFields(pictureFields, [{ values: givenFlags(command, [pictureGroup]) }]).values
+  await using model = await ContextAutoencoder.load(run, await openPlace(command))
+  const images: readonly RawImage[] = await chooseImages(data, count, decode)
+  const psnr: Partial<Record<'masked' | 'full', number>> = {}
+  const measured: Pick<typeof model, 'reconstruct'> = {
+    async reconstruct(shown, options = {}) {
+      const made = await model.reconstruct(shown, options)
+      psnr[options.path ?? 'masked'] = made.psnr
+      return made
+    },
+  }
+  await writeFileAtomic(out, await reconstructionFigure({ model: measured, images, seed }))
+  if (json) printJson({ out, images: images.length, psnr })
+  else
+    process.stdout.write(
+      `${out}: ${images.length} images, PSNR ${decibels(psnr.masked)} masked, ${decibels(psnr.full)} alignment picture\n`,
+    )
+}
+
+function decibels(psnr = Number.NaN): string {
+  return `${psnr.toFixed(1)} dB`
+}
