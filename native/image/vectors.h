@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -9,10 +8,25 @@
 #endif
 
 /// Eight integers at a time, in the compiler's own vectors (GCC and Clang), which become whatever registers the target
-/// has. What GCC 12 would take apart into scalars is written out for AVX2; the plain loops beside it say the same.
+/// has. What GCC 12 would take apart into scalars is written out for AVX2.
 namespace cae {
 
 using I32x8 = int32_t __attribute__((vector_size(32)));
+
+#if !defined(__AVX2__)
+using I16x8 = int16_t __attribute__((vector_size(16)));
+using U8x8 = uint8_t __attribute__((vector_size(8)));
+using U8x16 = uint8_t __attribute__((vector_size(16)));
+
+template <class Vector>
+Vector load(const void* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline I32x8 widened(const U8x8& v) { return __builtin_convertvector(__builtin_convertvector(v, I16x8), I32x8); }
+#endif
 
 inline I32x8 splat(int32_t value) { return I32x8{} + value; }
 
@@ -21,9 +35,7 @@ inline I32x8 widenBytes(const uint8_t* from) {
 #if defined(__AVX2__)
   return reinterpret_cast<I32x8>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 #else
-  I32x8 v;
-  for (int i = 0; i < 8; ++i) v[i] = from[i];
-  return v;
+  return widened(load<U8x8>(from));
 #endif
 }
 
@@ -34,9 +46,8 @@ inline I32x8 widenPixels(const uint8_t* from) {
   const __m128i rgb = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
   return reinterpret_cast<I32x8>(_mm256_cvtepu8_epi32(_mm_shuffle_epi8(rgb, places)));
 #else
-  I32x8 v;
-  for (int i = 0; i < 8; ++i) v[i] = from[i < 4 ? i : i - 1];
-  return v;
+  const auto rgb = load<U8x16>(from);
+  return widened(__builtin_shufflevector(rgb, rgb, 0, 1, 2, 3, 3, 4, 5, 6));
 #endif
 }
 
@@ -47,9 +58,8 @@ inline I32x8 eachFourTimes(const int32_t* from) {
   const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
   return reinterpret_cast<I32x8>(_mm256_permutevar8x32_epi32(_mm256_castsi128_si256(two), places));
 #else
-  I32x8 v;
-  for (int i = 0; i < 8; ++i) v[i] = from[i / 4];
-  return v;
+  const int32_t a = from[0], b = from[1];
+  return I32x8{a, a, a, a, b, b, b, b};
 #endif
 }
 
@@ -65,7 +75,10 @@ inline void storeBytes(uint8_t* to, const I32x8& v) {
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(words, words));
 #else
-  for (int i = 0; i < 8; ++i) to[i] = static_cast<uint8_t>(std::clamp(v[i], 0, 255));
+  const I32x8 floor = v < 0 ? I32x8{} : v;
+  const I32x8 cut = floor > 255 ? splat(255) : floor;
+  const auto bytes = __builtin_convertvector(__builtin_convertvector(cut, I16x8), U8x8);
+  std::memcpy(to, &bytes, sizeof bytes);
 #endif
 }
 
