@@ -22,6 +22,7 @@ export async function runToExit(work: () => Promise<unknown>): Promise<void> {
     if (error.code !== 'EPIPE') throw error
     process.exit(0) // whoever read our output, `head` for example, has enough
   })
+  process.on('uncaughtException', (error) => process.exit(report(error))) // a rejection that nobody awaits comes here too
   try {
     await work()
   } catch (error) {
