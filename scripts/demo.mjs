@@ -92,20 +92,19 @@ async function main() {
   await model.dispose()
   const measured = performance.now()
 
-  const again = 'node scripts/demo.mjs --fresh'
   console.log(`
 What it learned, measured on ${images.length} images that were kept out of training (PSNR, more is better):
   ${quality.masked}   hidden patches, predicted from the visible ones
   ${quality.full}   alignment picture: encoder straight into decoder
 
 What was made, in ${out}/
-  images/reconstruction.png   original, masked input, reconstruction, alignment picture
-  images/loss.png             how the losses fell over ${summary.steps} steps
-  checkpoints/latest/         the weights: ContextAutoencoder.load('${out}')
-  metrics.jsonl, tensorboard/ every step; npx tensorboard is not needed to read the first
+  images/reconstruction.png    original, masked input, reconstruction, alignment picture
+  images/loss.png              how the losses fell over ${summary.steps} steps
+  checkpoints/latest/          the weights: ContextAutoencoder.load('${out}')
+  metrics.jsonl, tensorboard/  every step, as lines and as curves
 
 Time: ${wasDone ? 'trained earlier' : `training ${timeText(trained - started)} (${Math.round(summary.imagesPerSecond)} images/s)`}, measuring ${timeText(measured - trained)}
-${wasDone ? `To train it anew: ${again}\n` : ''}
+${wasDone ? 'To train it anew: npm run demo -- --fresh\n' : ''}
 The same for your own photos:
   npx cae-torch pretrain PHOTOS --out runs/photos --recipe demo --holdout 16`)
 }

@@ -1,11 +1,10 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
-
 import type { Dataset, RawImage } from '../data/dataset.js'
 import { createDecoder, type DecodeOptions } from '../data/decode.js'
+import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
-import { lossCurveFigure, type MetricsPoint } from '../report/figures/loss-curve.js'
+import { lossCurveFigure } from '../report/figures/loss-curve.js'
 import { type Reconstructs, reconstructionFigure } from '../report/figures/reconstruction.js'
+import { readLosses } from '../report/metrics-points.js'
 import type { Picture } from '../train/pictures.js'
 
 /** The images that a run's pictures show. */
@@ -35,14 +34,22 @@ export function reconstructionPicture(model: Reconstructs<readonly RawImage[]>, 
 
 /** The losses over the whole run. @param metrics path of `metrics.jsonl` */
 export function lossPicture(metrics: string): Picture {
-  return { name: 'loss', onlyAtEnd: true, draw: async () => lossCurveFigure(await readPoints(metrics)) }
+  return { name: 'loss', onlyAtEnd: true, draw: async () => lossCurveFigure(await readLosses(metrics)) }
 }
 
+/** Images taken evenly from all that are at a path, for a picture. */
+export async function chooseImages(data: string, count: number, decode: DecodeOptions): Promise<RawImage[]> {
+  const dataset = await openData(data)
+  return decodeSome({ dataset, indices: Array.from({ length: dataset.length }, (_, at) => at), count, decode, trainedOn: false })
+}
+
+/** Spread over the indices, as neighbours in a folder are often alike. An image that cannot be read gives way to another one. */
 async function decodeSome({ dataset, indices, count, decode }: ShownImages): Promise<RawImage[]> {
   const decoder = await createDecoder(decode)
   const images: RawImage[] = []
-  for (let at = 0; at < indices.length && images.length < count; at++) {
-    const index = indices[at] ?? 0
+  for (const place of spreadPlaces(indices.length, count)) {
+    if (images.length === count) break
+    const index = indices[place] ?? 0
     try {
       const opened = await decoder.open(await dataset.get(index), dataset.name?.(index) ?? `#${index}`)
       images.push({ ...(await opened.decode()), channels: 3 })
@@ -54,12 +61,10 @@ async function decodeSome({ dataset, indices, count, decode }: ShownImages): Pro
   throw new CaeError('ERR_CAE_DATA', { what: `none of the ${indices.length} images for pictures can be read` })
 }
 
-async function readPoints(path: string): Promise<MetricsPoint[]> {
-  const points: MetricsPoint[] = []
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    const { step, ...rest } = JSON.parse(line)
-    const metrics = Object.entries(rest).filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    points.push({ step, metrics: Object.fromEntries(metrics) })
+/** Every place below `length` once; the first `count` lie evenly apart. */
+function* spreadPlaces(length: number, count: number): Generator<number> {
+  const stride = Math.max(1, Math.floor(length / count))
+  for (let shift = 0; shift < stride; shift++) {
+    for (let place = shift; place < length; place += stride) yield place
   }
-  return points
 }

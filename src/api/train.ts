@@ -8,6 +8,7 @@ import { createLoader } from '../data/loader.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
 import { RunFolder } from '../io/run-folder.js'
+import { findMethod } from '../methods/registry.js'
 import { nativeModelConfig, type Resolved, resolveTrain, type TrainOptions } from '../methods/resolve.js'
 import type { Addon } from '../native/addon.js'
 import { NativeHandle } from '../native/handle.js'
@@ -114,6 +115,7 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
         model: native.handle.get(),
         modelMetadata: weightsMetadata(native),
         trainer: trainer.get(),
+        columns: findMethod(config.train.method).columns,
         config: config.train,
         plan,
         device,

@@ -7,7 +7,8 @@ export function startText(event: StartEvent): string {
   const { images, device, precision, parameters, batchSize, steps, startStep, stepsPerEpoch, out, resumedFrom } = event
   const epochs = Number((steps / stepsPerEpoch).toFixed(1))
   const what = `${count(images, 'image')}, ${device} ${precision}, ${millions(parameters)} parameters`
-  const from = startStep > 0 ? `, going on after step ${startStep}${resumedFrom === undefined ? '' : ` (${resumedFrom})`}` : ''
+  const began = startStep === steps ? 'all of them done before' : `going on after step ${startStep}`
+  const from = startStep > 0 ? `, ${began}${resumedFrom === undefined ? '' : ` (${resumedFrom})`}` : ''
   return `training on ${what}: ${count(steps, 'step')} of ${batchSize} (${count(epochs, 'epoch')}) into ${out}${from}`
 }
 
@@ -32,9 +33,8 @@ export function endText({ summary }: EndEvent): string {
   const { steps, seconds, imagesPerSecond, dataWaitShare, metrics, badImages, skippedSteps, checkpoint } = summary
   const parts = [
     `${count(steps, 'step')} in ${duration(seconds)}`,
-    `${lossText(metrics)}`,
-    `${Math.round(imagesPerSecond)} images/s`,
-    `data wait ${percent(dataWaitShare)}`,
+    lossText(metrics),
+    ...(imagesPerSecond > 0 ? [`${Math.round(imagesPerSecond)} images/s`, `data wait ${percent(dataWaitShare)}`] : []), // 0: nothing was left to do
     ...(badImages > 0 ? [`${count(badImages, 'bad image')} (see bad-images.jsonl)`] : []),
     ...(skippedSteps > 0 ? [`${count(skippedSteps, 'step')} skipped`] : []),
   ]

@@ -2,7 +2,7 @@ import type { TrainConfig } from '../config/train.js'
 import { CaeError } from '../errors.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
-import type { BatchHandle, ModelHandle, NativeTrainConfig, TrainerHandle } from '../native/types.js'
+import type { BatchHandle, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { BadImageFile } from './bad-image-file.js'
 import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
@@ -22,6 +22,8 @@ export interface Session {
   /** For the head of the weights' files. */
   readonly modelMetadata: Readonly<Record<string, string>>
   readonly trainer: TrainerHandle
+  /** The method's metrics, in the order in which people read them. */
+  readonly columns: readonly string[]
   readonly config: TrainConfig
   readonly plan: RunPlan
   readonly device: string
@@ -76,7 +78,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       settings: config,
       progress,
       batches: session.batches,
-      step: (batches, hyper) => addon.step(session.trainer, batches, hyper),
+      step: async (batches, hyper) => inOrder(await addon.step(session.trainer, batches, hyper), session.columns),
       dispose: (batch) => addon.dispose(batch),
       emit: async (event) => {
         if (event.type === 'step') await metrics.append(event, progress.seconds)
@@ -92,6 +94,12 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   const summary = progress.summary({ badImages: badImages.count, checkpoint })
   await emit({ type: 'end', summary })
   return summary
+}
+
+/** Native code tells metrics by the alphabet. */
+function inOrder(metrics: StepMetrics, columns: readonly string[]): StepMetrics {
+  const told = columns.flatMap((name) => (name in metrics.values ? [[name, metrics.values[name]]] : []))
+  return { ...metrics, values: { ...Object.fromEntries(told), ...metrics.values } }
 }
 
 function startEvent({ folder, plan, device, precision, resume, addon, model }: Session, startStep: number): StartEvent {

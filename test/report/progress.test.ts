@@ -119,3 +119,13 @@ test.each([
 ])('%d seconds are %s', (seconds, text) => {
   expect(duration(seconds)).toBe(text)
 })
+
+test('a run that was finished before says so, without rates of nothing', () => {
+  const { stream, text } = sink()
+  const progress = terminalProgress({ stream })
+  progress.onEvent(startEvent({ startStep: 100, resumedFrom: 'runs/a/checkpoints/step-100' }))
+  progress.onEvent(endEvent({ imagesPerSecond: 0, dataWaitShare: 0 }))
+  expect(text()).toMatch(
+    /all of them done before \(runs\/a\/checkpoints\/step-100\)\ndone: 100 steps in 26 s {2}loss 0\.0100 \(main 0\.00750, align 0\.00250\)\n/,
+  )
+})
