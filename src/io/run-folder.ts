@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 import { CaeError } from '../errors.js'
 import { syncFolder, temporaryMark, writeFileAtomic } from './atomic-write.js'
@@ -108,9 +108,24 @@ export class RunFolder implements AsyncDisposable {
 
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeWithParents(path)
   } catch (error) {
     throw outputError(path, error)
+  }
+}
+
+/** Not `mkdir` with `recursive`: that one never returns where a file system takes no folders but says ENOENT, as /proc does (Node 20 to 24). */
+async function makeWithParents(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path).catch(async (error: unknown) => {
+      if (systemCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
+    })
+  try {
+    await make()
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeWithParents(dirname(path))
+    await make()
   }
 }
 

@@ -25,12 +25,15 @@ export interface StoredTensor {
   readonly data: TensorArray
 }
 
-/** One tensor to write. `data` may be a function, called when its turn comes, so that only one tensor is in memory at a time. */
+/**
+ * One tensor to write. `data` may be a function, called when its turn comes, so that only one tensor is in memory at a time; or pieces in
+ * order, for a tensor that is never in memory whole.
+ */
 export interface SafetensorsEntry {
   readonly name: string
   readonly dtype: Dtype
   readonly shape: readonly number[]
-  readonly data: ArrayBufferView | (() => Promise<ArrayBufferView> | ArrayBufferView)
+  readonly data: ArrayBufferView | (() => Promise<ArrayBufferView> | ArrayBufferView) | AsyncIterable<ArrayBufferView>
 }
 
 /**
@@ -152,7 +155,7 @@ export async function writeSafetensors(
   const header = buildHeader(ordered, { format: 'pt', ...metadata })
   const content = async (sink: FileSink): Promise<void> => {
     await sink.write(header)
-    for (const entry of ordered) await sink.write(await bytesOf(entry))
+    for (const entry of ordered) await writeEntry(sink, entry)
   }
   return options.durable === 'new' ? writeFileSynced(path, content) : writeFileAtomic(path, content)
 }
@@ -186,15 +189,18 @@ function buildHeader(entries: readonly SafetensorsEntry[], metadata: Readonly<Re
   return header
 }
 
-async function bytesOf(entry: SafetensorsEntry): Promise<Uint8Array> {
-  const view = typeof entry.data === 'function' ? await entry.data() : entry.data
-  const wanted = elementCount(entry.shape) * dtypeBytes[entry.dtype]
-  if (view.byteLength !== wanted) {
-    throw new CaeError('ERR_CAE_SHAPE', {
-      what: `${entry.name} [${entry.shape.join(', ')}] ${entry.dtype} takes ${wanted} bytes, its data has ${view.byteLength}`,
-    })
+async function writeEntry(sink: FileSink, entry: SafetensorsEntry): Promise<void> {
+  const data = typeof entry.data === 'function' ? await entry.data() : entry.data
+  let bytes = 0
+  for await (const { buffer, byteOffset, byteLength } of ArrayBuffer.isView(data) ? [data] : data) {
+    await sink.write(new Uint8Array(buffer, byteOffset, byteLength))
+    bytes += byteLength
   }
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+  const wanted = elementCount(entry.shape) * dtypeBytes[entry.dtype]
+  if (bytes === wanted) return
+  throw new CaeError('ERR_CAE_SHAPE', {
+    what: `${entry.name} [${entry.shape.join(', ')}] ${entry.dtype} takes ${wanted} bytes, its data has ${bytes}`,
+  })
 }
 
 async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
