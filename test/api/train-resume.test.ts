@@ -9,6 +9,8 @@ import { timingKeys } from '../../src/train/metrics.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { drawnImages, tinyModel, tinyRun } from '../support/tiny-run.js'
 
+jest.setTimeout(60_000) // some tests train four times; a machine may be busy with other things
+
 const folder = temporaryFolder()
 const stop = new Error('stopped by the test')
 
@@ -17,7 +19,6 @@ async function runTo(until: number | undefined, options: TrainOptions): Promise<
   const controller = new AbortController()
   const seen: TrainEvent[] = []
   const run = trainCAE({ ...options, resume: 'auto', signal: controller.signal })
-  // A data set that aborts would see steps ahead of time: the event says when a step is done.
   const reading = (async () => {
     for await (const event of run) {
       seen.push(event)
@@ -95,8 +96,7 @@ test('a damaged newest checkpoint is passed over with a warning, and replaced', 
   await truncate(join(newest, 'optimizer.safetensors'), 100)
   const events = await runTo(undefined, options)
   expect(events[0]).toMatchObject({ type: 'start', startStep: 3 })
-  expect(events[1]).toMatchObject({
-    type: 'warning',
+  expect(events.find((event) => event.type === 'warning' && event.code !== 'NOTE')).toMatchObject({
     code: 'ERR_CAE_CHECKPOINT',
     message: expect.stringMatching(/damaged[\s\S]*step-6\/optimizer\.safetensors[\s\S]*went on from .*step-3/),
   })
@@ -151,7 +151,7 @@ test('a run that was moved goes on in its new place', async () => {
 describe('a change that would break exactness is refused by the names of its options', () => {
   const changes: [names: RegExp, change: Partial<TrainOptions>][] = [
     [/seed was 5, is 6;? ?/, { seed: 6 }],
-    [/lr was 0\.01, is 0\.02.*; batchSize was 4, is 2/s, { lr: 0.02, batchSize: 2 }],
+    [/batchSize was 4, is 2; .*lr was 0\.01, is 0\.02/s, { lr: 0.02, batchSize: 2 }],
     [/steps was 6 steps, is 7 steps/, { steps: 7 }],
     [/epochs was 6 steps, is 10 steps/, { steps: undefined, epochs: 2 }],
     [/model\.depth was 2, is 3/, { model: { ...tinyModel, depth: 3 } }],

@@ -8,6 +8,8 @@ import { drawImage, encodeImage } from '../support/images.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { drawnImages, tinyModel, tinyRun } from '../support/tiny-run.js'
 
+jest.setTimeout(30_000) // each takes well under a second on a quiet machine
+
 const folder = temporaryFolder()
 const at = (...names: string[]) => join(folder(), ...names)
 const isRoot = process.getuid?.() === 0
