@@ -55,7 +55,7 @@ export async function interruptible<T>(
 }
 
 /** Tells an error on standard error; its exit status. */
-function report(error: unknown): number {
+export function report(error: unknown): number {
   if (error instanceof CommanderError) return reportUsage(error)
   if (error instanceof Interrupted) {
     process.stderr.write(`${error.message}\n`)

@@ -19,8 +19,8 @@ export function addFlags(command: Command, groups: readonly OptionGroup[]): void
 /** The options whose flags were given, by their names in the API; defaults are not among them. */
 export function givenFlags(command: Command, groups: readonly OptionGroup[]): Record<string, unknown> {
   const values: Record<string, unknown> = command.opts()
-  const names = groups.flatMap(({ fields }) => Object.keys(fields))
-  return Object.fromEntries(names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]))
+  const names = groups.flatMap(({ fields }) => Object.keys(fields)).filter((name) => values[name] !== undefined)
+  return Object.fromEntries(names.map((name) => [name, values[name] instanceof Given ? values[name].value : values[name]]))
 }
 
 /** `batchSize` is `--batch-size`. */
@@ -28,13 +28,16 @@ export function flagName(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
-/**
- * What a word of the command line stands for, checked.
- * @throws {CaeError} ERR_CAE_OPTION naming the flag
- */
-export function parseWord(name: string, field: AnyField, word: string): unknown {
-  checkValue(field, wordValue(field, word), flagName(name))
-  return wordValue(field, word) // as it was written: the table's own parsing comes when layers are put together
+/** A flag's value on its way through commander, which would make an empty text of null. */
+class Given {
+  constructor(readonly value: unknown) {}
+}
+
+/** What a word of the command line stands for, checked; the table's own parsing comes when layers are put together. */
+function parseWord(name: string, field: AnyField, word: string): Given {
+  const value = wordValue(field, word)
+  checkValue(field, value, flagName(name))
+  return new Given(value)
 }
 
 function optionsOf(name: string, field: AnyField, description: string): Option[] {

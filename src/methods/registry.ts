@@ -12,10 +12,11 @@ export const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]]
 
 /**
  * The declaration of a method.
+ * @param source where the name comes from, for the message
  * @throws {CaeError} ERR_CAE_OPTION that lists the methods there are
  */
-export function findMethod(name: string): (typeof methods)[MethodName] {
-  if (!isMethodName(name)) throw unknownName('method', name, methodNames)
+export function findMethod(name: string, source?: string): (typeof methods)[MethodName] {
+  if (!isMethodName(name)) throw unknownName('method', name, methodNames, source)
   return methods[name]
 }
 

@@ -91,7 +91,7 @@ export function checkRunOptions(values: Readonly<Record<string, unknown>>, sourc
       throw optionError({ what: `${name} is ${showValue(path)}, expected a path`, where: source, todo: `${name}: some/folder` })
     }
   }
-  const { fields } = findMethod(String(method))
+  const { fields } = findMethod(String(method), source)
   resolveFields(trainFields, [{ source, values: rest }], settings(fields))
   if (model !== undefined)
     resolveFields(fields, [{ source, values: omitPreset(modelOptions(model)) }], { prefix: 'model.', otherNames: ['preset'] })
