@@ -4,7 +4,8 @@ import { CaeError, type CaeErrorParts, isCaeErrorCode } from '../errors.js'
 /** Makes a `CaeError` of what a border function threw: native errors carry `code`, `what`, `where` and `todo` (native/binding/errors.h). */
 export function toCaeError(error: unknown, functionName: string): CaeError {
   if (error instanceof CaeError) return error
-  const fields: Partial<Record<keyof CaeErrorParts | 'code' | 'message', unknown>> = typeof error === 'object' && error !== null ? error : {}
+  const fields: Partial<Record<keyof CaeErrorParts | 'code' | 'message', unknown>> =
+    typeof error === 'object' && error !== null ? error : {}
   const parts = {
     what: text(fields.what) ?? text(fields.message) ?? String(error),
     where: text(fields.where),
@@ -12,7 +13,11 @@ export function toCaeError(error: unknown, functionName: string): CaeError {
   }
   if (isCaeErrorCode(fields.code)) return new CaeError(fields.code, parts, { cause: error })
   const where = parts.where ?? `native function ${functionName}`
-  return new CaeError('ERR_CAE_INTERNAL', { ...parts, where, todo: parts.todo ?? 'report it with the output of `cae-torch doctor`' }, { cause: error })
+  return new CaeError(
+    'ERR_CAE_INTERNAL',
+    { ...parts, where, todo: parts.todo ?? 'report it with the output of `cae-torch doctor`' },
+    { cause: error },
+  )
 }
 
 type AnyFunction = (...args: readonly unknown[]) => unknown
