@@ -26,8 +26,12 @@ export interface BatchMakerOptions {
   readonly signal: AbortSignal
 }
 
-/** Files read before their turn to be decoded: small files are bound by the time a read takes, not by the work. */
+/** Files read before their turn to be decoded: small ones are bound by the time a read takes, not by the work. Fewer where they are large. */
 const openedAhead = 64
+const leastOpenedAhead = 4
+
+/** Share of the bytes that encoded files may hold. */
+const encodedShare = 1 / 8
 
 /** Decodes begun at a time: more than threads, so that none is ever idle, and few, so that other files of the process get their turn. */
 const decodesAtOnce = 16
@@ -74,6 +78,8 @@ export class BatchMaker {
   #assembly: Assembly | undefined
   /** Batches begun and not yet taken. */
   #ahead = 0
+  /** Of the encoded images lately opened. */
+  #meanHeld = 2 ** 18
   #ended = false
 
   constructor(options: BatchMakerOptions) {
@@ -81,7 +87,7 @@ export class BatchMaker {
     // Half of the bytes for decoded pixels, half for finished batches: neither can starve the other.
     this.#budget = new ByteBudget(options.prefetchBytes / 2)
     const batchBytes = options.plan.batchSize * 3 * options.collate.height * options.collate.width * Float32Array.BYTES_PER_ELEMENT
-    this.#mostAhead = Math.min(batchesAhead, Math.max(1, Math.floor(options.prefetchBytes / 2 / batchBytes)))
+    this.#mostAhead = clamp(Math.floor(options.prefetchBytes / 2 / batchBytes), 1, batchesAhead)
     this.#done = this.#run()
     this.#done.catch(() => undefined) // told by `take`
   }
@@ -118,10 +124,11 @@ export class BatchMaker {
   async #run(): Promise<void> {
     const { plan, source, bad, signal } = this.#options
     const open = ({ index }: Place) => (bad.has(index) ? knownToBeBad : source.open(index))
+    const window = () => clamp((this.#options.prefetchBytes * encodedShare) / this.#meanHeld, leastOpenedAhead, openedAhead)
     const decoding: Promise<unknown>[] = []
     const slice = new TimeSlice()
     try {
-      for await (const { item, result } of openAhead(placesOf(planBatches(plan, signal)), openedAhead, open)) {
+      for await (const { item, result } of openAhead(placesOf(planBatches(plan, signal)), window, open)) {
         const assembly = await this.#assemblyFor(item.batch)
         signal.throwIfAborted()
         await this.#makeRoom(assembly, result)
@@ -151,6 +158,7 @@ export class BatchMaker {
   /** Takes the bytes of one more decoded image, sending what is there to the native side where they would be too many. */
   async #makeRoom(assembly: Assembly, opening: Opening): Promise<void> {
     if (opening instanceof CaeError) return
+    this.#meanHeld += (opening.heldBytes - this.#meanHeld) / openedAhead
     if (!this.#budget.tryTake(opening.bytes)) {
       this.#endPart(assembly)
       await this.#budget.take(opening.bytes)
@@ -177,12 +185,14 @@ export class BatchMaker {
   }
 
   async #collate(plan: PlannedBatch, group: Assembly['group'], bytes: number): Promise<Part | undefined> {
-    const { addon, collate, plan: options } = this.#options
+    const { addon, collate, plan: options, source } = this.#options
+    let samples: readonly DecodedSample[] = []
     try {
-      const samples = (await Promise.all(group)).filter((sample) => sample !== undefined)
+      samples = (await Promise.all(group)).filter((sample) => sample !== undefined)
       if (samples.length === 0) return undefined
       return { samples, handle: await addon.collate(samples, { ...collate, seed: options.seed, epoch: plan.epoch }) }
     } finally {
+      for (const { data } of samples) source.release(data)
       this.#budget.giveBack(bytes)
     }
   }
@@ -228,6 +238,10 @@ export class BatchMaker {
     bad.countGood()
     return { ...image, index, label: source.dataset.label?.(index) ?? -1 }
   }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value))
 }
 
 /** Found bad earlier in this run: not read again. */

@@ -42,15 +42,19 @@ export class ImageCache {
     return this.#images.get(index)
   }
 
-  add(index: number, image: DecodedImage): void {
-    if (this.#limit === 0 || this.#images.has(index)) return
+  /** @returns whether the image is kept */
+  add(index: number, image: DecodedImage): boolean {
+    if (this.#limit === 0 || this.#images.has(index)) return false
     const bytes = image.data.byteLength
     this.#seen++
     this.#seenBytes += bytes
     if (this.#bytes + bytes <= this.#limit && !this.#foreseesOverflow()) {
       this.#images.set(index, image)
       this.#bytes += bytes
-    } else if (this.#wholeSetOnly) this.#giveUp()
+      return true
+    }
+    if (this.#wholeSetOnly) this.#giveUp()
+    return false
   }
 
   #foreseesOverflow(): boolean {

@@ -8,6 +8,7 @@ import { FileReader } from './file-reader.js'
 import { gifTransparentColor } from './gif-transparency.js'
 import { sniffFormat } from './image-format.js'
 import { type JpegHeader, readJpegHeader } from './jpeg-header.js'
+import { PixelPool } from './pixel-pool.js'
 import { type AlphaMode, cmykToRgb, fillTransparent, toRgb } from './rgb.js'
 import { type DecodedImage, upright } from './upright.js'
 
@@ -27,8 +28,10 @@ export const decodeDefaults: DecodeOptions = { alpha: 'drop', exif: true, maxPix
 
 /** An image whose header has been read and found sound. */
 export interface OpenedImage {
-  /** Size of the decoded pixels. */
+  /** Memory that decoding takes, in bytes. */
   readonly bytes: number
+  /** Memory held until then: the encoded file. */
+  readonly heldBytes: number
   /** Decodes, once. At once for very small images, for which a promise costs more than the work. */
   decode(): DecodedImage | Promise<DecodedImage>
 }
@@ -63,12 +66,13 @@ export interface Decoder {
   open(input: ImageInput, name: string): OpenedImage | Promise<OpenedImage>
 }
 
-export async function createDecoder(options: DecodeOptions): Promise<Decoder> {
+/** @param pool where the memory of decoded JPEGs comes from; whoever has one gives it back. Default: none, each image has its own */
+export async function createDecoder(options: DecodeOptions, pool = new PixelPool(0)): Promise<Decoder> {
   const loaded = await loadLibraries()
   const reader = new FileReader()
   return {
     open(input, name) {
-      const subject = { loaded, options, name }
+      const subject = { loaded, options, pool, name }
       if (typeof input === 'string') return openFile(input, reader, subject)
       return input instanceof Uint8Array ? openEncoded(input, subject) : openRaw(input, subject)
     },
@@ -96,6 +100,7 @@ export async function decodeImage(
 interface Subject {
   readonly loaded: Libraries
   readonly options: DecodeOptions
+  readonly pool: PixelPool
   readonly name: string
 }
 
@@ -127,7 +132,12 @@ function openEncoded(bytes: Uint8Array, subject: Subject): OpenedImage | Promise
   const header = kind.format === 'jpeg' ? readJpegHeader(bytes) : undefined
   if (header === undefined || !suitsTurbo(header)) return openBySharp(bytes, subject)
   checkPixels(header.width, header.height, subject)
-  return { bytes: 3 * header.width * header.height, decode: () => decodeByTurbo(bytes, header, subject) }
+  const copies = subject.options.exif && header.orientation !== 1 ? 2 : 1
+  return {
+    bytes: copies * 3 * header.width * header.height,
+    heldBytes: bytes.length,
+    decode: () => decodeByTurbo(bytes, header, subject),
+  }
 }
 
 /** libjpeg-turbo's interface has no CMYK, does not look for a size in the data, and always takes the fast inverse transform. */
@@ -141,23 +151,25 @@ function checkPixels(width: number, height: number, subject: Subject): void {
 }
 
 function decodeByTurbo(bytes: Uint8Array, header: JpegHeader, subject: Subject): DecodedImage | Promise<DecodedImage> {
-  const { turbo } = subject.loaded
+  const { loaded, options, pool } = subject
+  const { turbo } = loaded
   const { width, height } = header
-  const orientation = subject.options.exif ? header.orientation : 1
+  const orientation = options.exif ? header.orientation : 1
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const pixels = Buffer.allocUnsafeSlow(3 * width * height)
-  const image = { data: pixels, width, height }
+  const image = { data: pool.take(3 * width * height), width, height }
   const format = { format: turbo.FORMAT_RGB }
-  try {
-    if (width * height > decodedAtOnce) {
-      const turned = turbo.decompress(source, pixels, format).then(() => (orientation === 1 ? image : upright(image, orientation)))
-      return turned.catch(() => retryBySharp(bytes, subject))
-    }
-    turbo.decompressSync(source, pixels, format)
-    return orientation === 1 ? image : upright(image, orientation)
-  } catch {
-    return retryBySharp(bytes, subject) // thrown on call as well: a header that it refuses
+  const refused = () => {
+    pool.giveBack(image.data)
+    return retryBySharp(bytes, subject)
   }
+  const turn = () => (orientation === 1 ? image : upright(image, orientation, pool))
+  try {
+    if (width * height > decodedAtOnce) return turbo.decompress(source, image.data, format).then(turn, refused)
+    turbo.decompressSync(source, image.data, format)
+  } catch {
+    return refused() // thrown on call as well: a header that it refuses
+  }
+  return turn()
 }
 
 /** libjpeg-turbo's interface refuses odd sampling factors and stops at mere warnings; libvips says what is really wrong. */
@@ -173,6 +185,7 @@ async function openBySharp(bytes: Uint8Array, subject: Subject): Promise<OpenedI
   checkPixels(metadata.width, metadata.height, subject)
   return {
     bytes: 3 * metadata.width * metadata.height,
+    heldBytes: bytes.length,
     decode: () => attempt(subject, () => decodeBySharp(sharp(bytes, options), bytes, metadata, subject.options)),
   }
 }
@@ -214,5 +227,9 @@ function openRaw(image: RawImage, subject: Subject): OpenedImage {
   if (![1, 3, 4].includes(channels) || !(width >= 1 && height >= 1) || data.length !== wanted) {
     throw badImage(subject, `${width} x ${height} pixels of ${channels} channels (1, 3 or 4) take ${wanted} bytes, not ${data.length}`)
   }
-  return { bytes: 3 * width * height, decode: () => (channels === 3 ? { data, width, height } : toRgb(image, subject.options.alpha)) }
+  return {
+    bytes: 3 * width * height,
+    heldBytes: data.length,
+    decode: () => (channels === 3 ? { data, width, height } : toRgb(image, subject.options.alpha)),
+  }
 }

@@ -9,6 +9,7 @@ import type { CacheSize } from './cache.js'
 import type { Dataset } from './dataset.js'
 import { createDecoder, type DecodeOptions } from './decode.js'
 import { identity } from './order.js'
+import { PixelPool } from './pixel-pool.js'
 import { SampleSource, untilAborted } from './sample-source.js'
 
 export type { LoadedBatch }
@@ -139,9 +140,10 @@ class BatchLoader implements Loader {
 
   async #start(): Promise<BatchMaker> {
     const { options, indices } = this
-    const decoder = await createDecoder(options)
+    const pool = new PixelPool(options.prefetchBytes)
+    const decoder = await createDecoder(options, pool)
     const { signal } = this.#stop
-    this.#source = new SampleSource(options.dataset, decoder, options.cacheBytes, indices.length, signal)
+    this.#source = new SampleSource(options.dataset, decoder, pool, options.cacheBytes, indices.length, signal)
     const { seed, order, batchSize, dropLast, batchesPerStep, epochs, startBatch = 0 } = options
     const plan: PlanOptions = { indices, seed, order, batchSize, dropLast, batchesPerStep, epochs, startBatch }
     const { addon, collate, prefetchBytes } = options

@@ -1,10 +1,10 @@
 /**
- * Begins `open` for items before they are asked for, up to `window` of them, and yields the results in the items' order.
+ * Begins `open` for items before they are asked for, up to `window()` of them, and yields the results in the items' order.
  * Results that are never asked for may reject unheard.
  */
 export async function* openAhead<Item, Result>(
   items: AsyncIterable<Item>,
-  window: number,
+  window: () => number,
   open: (item: Item) => Result | Promise<Result>,
 ): AsyncGenerator<{ readonly item: Item; readonly result: Result }> {
   const begun: { readonly item: Item; readonly result: Result | Promise<Result> }[] = []
@@ -12,8 +12,10 @@ export async function* openAhead<Item, Result>(
     const result = open(item)
     if (result instanceof Promise) result.catch(() => undefined)
     begun.push({ item, result })
-    const oldest = begun.length > window ? begun.shift() : undefined
-    if (oldest !== undefined) yield { item: oldest.item, result: await oldest.result }
+    while (begun.length > window()) {
+      const oldest = begun.shift()
+      if (oldest !== undefined) yield { item: oldest.item, result: await oldest.result }
+    }
   }
   for (const { item, result } of begun) yield { item, result: await result }
 }

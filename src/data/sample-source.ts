@@ -4,6 +4,7 @@ import type { BadImage } from './bad-images.js'
 import { type CacheSize, ImageCache } from './cache.js'
 import type { Dataset, ImageInput } from './dataset.js'
 import type { DecodedImage, Decoder, OpenedImage } from './decode.js'
+import type { PixelPool } from './pixel-pool.js'
 
 /** What opening an image came to: pixels to be had, or why not. */
 export type Opening = OpenedImage | CaeError
@@ -16,6 +17,7 @@ export class SampleSource {
   constructor(
     readonly dataset: Dataset,
     readonly decoder: Decoder,
+    readonly pool: PixelPool,
     cacheSize: CacheSize,
     imagesInUse: number,
     readonly signal: AbortSignal,
@@ -54,11 +56,16 @@ export class SampleSource {
     try {
       const image = await opening.decode()
       this.#decoded++
-      this.#cache.add(index, image)
+      if (this.#cache.add(index, image)) this.pool.keep(image.data)
       return image
     } catch (error) {
       return this.#badImage(index, error)
     }
+  }
+
+  /** The pixels that `decode` gave are read no more. */
+  release(pixels: Uint8Array): void {
+    this.pool.giveBack(pixels)
   }
 
   record(index: number, error: CaeError): BadImage {
@@ -79,6 +86,7 @@ export class SampleSource {
 /** Stands for an image that `decode` will find in the cache. */
 const inCache: OpenedImage = {
   bytes: 0,
+  heldBytes: 0,
   decode() {
     throw new CaeError('ERR_CAE_INTERNAL', { what: 'an image left the cache' })
   },

@@ -1,3 +1,4 @@
+import type { PixelPool } from './pixel-pool.js'
 import { byRows } from './row-turns.js'
 
 /** Decoded pixels as the package uses them: RGB, rows from the top, 8 bits a channel, `3 * width * height` bytes. */
@@ -25,14 +26,14 @@ const moves: readonly { readonly swap: boolean; readonly flipX: boolean; readonl
 /** Rows turned at a time: where the axes change places, a band of the source stays in the cache while it is read across. */
 const band = 16
 
-/** Turns an image as its EXIF orientation (1 to 8) says. Orientation 1 gives the image itself. */
-export async function upright(image: DecodedImage, orientation: number): Promise<DecodedImage> {
+/** Turns an image as its EXIF orientation (1 to 8) says. The memory of `image` goes back to the pool. */
+export async function upright(image: DecodedImage, orientation: number, pool: PixelPool): Promise<DecodedImage> {
   const move = moves[orientation - 1]
   if (move === undefined || orientation === 1) return image
   const { data, width, height } = image
   const outWidth = move.swap ? height : width
   const outHeight = move.swap ? width : height
-  const out = Buffer.allocUnsafeSlow(data.length)
+  const out = pool.take(data.length)
   // Offset in `out` of stored pixel (x, y): start + x * stepX + y * stepY.
   const right = move.flipX ? -3 : 3
   const down = (move.flipY ? -3 : 3) * outWidth
@@ -55,5 +56,6 @@ export async function upright(image: DecodedImage, orientation: number): Promise
       }
     }
   })
+  pool.giveBack(data)
   return { data: out, width: outWidth, height: outHeight }
 }

@@ -1,3 +1,4 @@
+import { PixelPool } from '../../src/data/pixel-pool.js'
 import { upright } from '../../src/data/upright.js'
 import { turnsDuring } from '../support/event-loop.js'
 
@@ -19,12 +20,12 @@ test.each([
   [7, '63 52 41'],
   [8, '36 25 14'],
 ])('orientation %i', async (orientation, expected) => {
-  const turned = await upright(image, orientation)
+  const turned = await upright(image, orientation, new PixelPool(0))
   expect(rows(turned.data, turned.width)).toBe(expected)
   expect([...turned.data].filter((_, at) => at % 3 === 2)).toEqual([9, 9, 9, 9, 9, 9])
 })
 
 test('a photo of many pixels is turned in pieces, so that the event loop stays free', async () => {
   const photo = { data: Buffer.alloc(3 * 3000 * 2000), width: 3000, height: 2000 }
-  expect(await turnsDuring(() => upright(photo, 6))).toBeGreaterThan(10)
+  expect(await turnsDuring(() => upright(photo, 6, new PixelPool(0)))).toBeGreaterThan(10)
 })
