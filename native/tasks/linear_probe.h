@@ -22,7 +22,8 @@ struct LinearProbeConfig {
 LinearProbeConfig readLinearProbeConfig(ConfigReader& reader);
 
 /// A classifier on frozen features: BatchNorm without affine parameters, then a Linear layer trained with LARS and plain
-/// cross-entropy. Forward and backward are written out: they are six products and sums.
+/// cross-entropy. The backward pass is written out: it is two products and a sum, since nothing before the Linear layer
+/// has parameters.
 class LinearProbe {
  public:
   /// Draws the weight, a pure function of sizes and `seed`; the bias starts at 0.
@@ -51,7 +52,7 @@ class LinearProbe {
   const at::Device& device() const { return device_; }
 
  private:
-  at::Tensor normaliseBatch(const at::Tensor& x);
+  at::Tensor normalise(const at::Tensor& x, bool isTraining) const;
   void checkFeatures(const at::Tensor& features) const;
   void checkLabels(const at::Tensor& features, const at::Tensor& labels) const;
 

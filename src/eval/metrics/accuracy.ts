@@ -5,14 +5,14 @@ export interface Scores {
 }
 
 /**
- * Share of samples, in percent, whose label is among the `top` best-scored classes. Of equal scores the lower class comes first, so that the
- * figure does not depend on how something was sorted.
+ * How many samples have their label among the `top` best-scored classes. Of equal scores the lower class comes first, so that the figure
+ * does not depend on how something was sorted.
  * @param labels one class a row of `scores`
  */
-export function topAccuracy(scores: Scores, labels: Int32Array, top: number): number {
+export function countRight(scores: Scores, labels: Int32Array, top: number): number {
   let right = 0
   for (let row = 0; row < labels.length; row++) if (rankOf(scores, row, labels[row] ?? -1) < top) right++
-  return (100 * right) / labels.length
+  return right
 }
 
 /** The best-scored class of every row. */
@@ -26,13 +26,14 @@ export function bestClasses({ data, classes }: Scores): Int32Array {
   return best
 }
 
-/** How many classes of the row come before `label`. */
+/** How many classes of the row come before `label`; a score that is not a number comes last. */
 function rankOf({ data, classes }: Scores, row: number, label: number): number {
   const own = data[row * classes + label] ?? Number.NaN
   let rank = 0
   for (let c = 0; c < classes; c++) {
-    const other = data[row * classes + c] ?? 0
-    if (other > own || (other === own && c < label)) rank++
+    const other = data[row * classes + c] ?? Number.NaN
+    const after = other < own || (other === own && c >= label)
+    if (c !== label && !after) rank++
   }
   return rank
 }
