@@ -13,10 +13,11 @@ export function doctorCommand(): Command {
   }).action(doctor)
 }
 
-/** Looking is all it does: its exit status is 0 whatever it finds. */
+/** Changes nothing. Its exit status says whether training can run here: 0, or 4 as for every fault of the environment. */
 async function doctor({ python, json }: { readonly python: boolean; readonly json?: boolean }): Promise<void> {
   const [{ diagnose }, { formatDiagnosis }] = await Promise.all([import('../../setup/doctor.js'), import('../../setup/doctor-text.js')])
   const diagnosis = await diagnose({ python })
+  if (!diagnosis.canTrain) process.exitCode = 4
   if (json) return printJson(diagnosis)
   process.stdout.write(`${formatDiagnosis(diagnosis)}\n`)
 }
