@@ -16,7 +16,6 @@ Napi::Value modelTensors(const Napi::CallbackInfo& info);
 Napi::Value modelRead(const Napi::CallbackInfo& info);
 Napi::Value modelWrite(const Napi::CallbackInfo& info);
 Napi::Value modelForward(const Napi::CallbackInfo& info);
-Napi::Value modelEncode(const Napi::CallbackInfo& info);
 Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
 Napi::Value modelAttention(const Napi::CallbackInfo& info);
 Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
@@ -41,6 +40,7 @@ Napi::Value linearProbeWrite(const Napi::CallbackInfo& info);
 // image_binding.cpp
 Napi::Value collate(const Napi::CallbackInfo& info);
 Napi::Value createBatch(const Napi::CallbackInfo& info);
+Napi::Value joinBatches(const Napi::CallbackInfo& info);
 Napi::Value readBatch(const Napi::CallbackInfo& info);
 Napi::Value resizeImage(const Napi::CallbackInfo& info);
 Napi::Value drawMasks(const Napi::CallbackInfo& info);

@@ -14,16 +14,11 @@ const std::shared_ptr<Executor>& executorOf(Napi::Env env, const Model& model) {
   return EnvData::of(env).executor(model.device.str());
 }
 
-Batch toDevice(const Batch& batch, const at::Device& device) {
-  const auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
-  return {.images = move(batch.images), .mask = move(batch.mask), .ids = move(batch.ids), .labels = move(batch.labels)};
-}
-
 using Tensors = std::map<std::string, at::Tensor>;
 
 /// Both halves of the patch embedding, put back into raster order: [B, N, D].
 at::Tensor wholeEmbedding(const at::Tensor& visible, const at::Tensor& masked, const at::Tensor& mask) {
-  const ops::TokenSplit split = ops::splitTokens(mask);
+  const ops::TokenSplit split = ops::splitTokens(mask, visible.device());
   const auto places = [&](const at::Tensor& index) { return index.unsqueeze(2).expand({-1, -1, visible.size(2)}); };
   at::Tensor whole = at::empty({mask.size(0), mask.size(1), visible.size(2)}, visible.options());
   whole.scatter_(1, places(split.visible), visible);
@@ -39,7 +34,8 @@ struct ForwardOptions {
 };
 
 Tensors forward(Model& model, const Batch& given, const ForwardOptions& options) {
-  const Batch batch = toDevice(given, model.device);
+  model.method->check(given);
+  const Batch batch = given.to(model.device);
   Tensors out, mid;
   ForwardArgs args = {.dtype = at::kFloat,
                       .isTraining = options.dropPath,
@@ -150,17 +146,6 @@ Napi::Value modelForward(const Napi::CallbackInfo& info) {
       namedTensorsToJs);
 }
 
-Napi::Value modelEncode(const Napi::CallbackInfo& info) {
-  Args args(info, "modelEncode");
-  const auto model = args.handle<Model>(0, HandleKind::kModel);
-  const at::Tensor images = args.tensor(1);
-  const at::ScalarType dtype = parsePrecision(args.text(2));
-  args.done();
-  return submit(
-      info.Env(), executorOf(info.Env(), *model),
-      [model, images, dtype] { return model->method->encoder()->encode(images, dtype).cpu(); }, tensorToJs);
-}
-
 Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info) {
   Args args(info, "modelEncodeBatch");
   const auto model = args.handle<Model>(0, HandleKind::kModel);
@@ -175,12 +160,12 @@ Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info) {
 Napi::Value modelAttention(const Napi::CallbackInfo& info) {
   Args args(info, "modelAttention");
   const auto model = args.handle<Model>(0, HandleKind::kModel);
-  const at::Tensor images = args.tensor(1);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
   args.done();
   return submit(
       info.Env(), executorOf(info.Env(), *model),
-      [model, images] {
-        const at::Tensor weights = model->method->encoder()->lastAttention(images);  // [B, heads, 1 + N]
+      [model, batch] {
+        const at::Tensor weights = model->method->encoder()->lastAttention(batch->images);  // [B, heads, 1 + N]
         return weights.narrow(2, 1, weights.size(2) - 1).contiguous().cpu();
       },
       tensorToJs);
@@ -195,7 +180,7 @@ Napi::Value modelReconstruct(const Napi::CallbackInfo& info) {
   return submit(
       info.Env(), executorOf(info.Env(), *model),
       [model, batch, full = path == "full"] {
-        return model->method->reconstruct(toDevice(*batch, model->device), full).cpu();
+        return model->method->reconstruct(batch->to(model->device), full).cpu();
       },
       tensorToJs);
 }

@@ -93,8 +93,19 @@ class ContextAutoencoder : public Method {
     if (!net_.teacher.is_empty()) copyToTeacher(0.0);
   }
 
-  Losses forward(const Batch& batch, const ForwardArgs& args) override {
+  void check(const Batch& batch) const override {
     CAE_CHECK(batch.mask.defined(), "ERR_CAE_SHAPE", "the batch has no mask: pre-training hides patches");
+    if (config_.target != Target::kTokens) return;
+    CAE_CHECK(batch.ids.defined(), "ERR_CAE_SHAPE", "the batch has no token ids, which this model predicts");
+    CAE_CHECK(batch.ids.sizes() == batch.mask.sizes(), "ERR_CAE_SHAPE", "the token ids have the shape ", batch.ids.sizes(),
+              ", the mask ", batch.mask.sizes());
+    const auto [lowest, highest] = at::aminmax(batch.ids);
+    const int64_t low = lowest.item<int64_t>(), high = highest.item<int64_t>();
+    CAE_CHECK(low >= 0 && high < config_.neck.outputs, "ERR_CAE_SHAPE", "a token id is ", low < 0 ? low : high,
+              ", the model has the ids 0 to ", config_.neck.outputs - 1);
+  }
+
+  Losses forward(const Batch& batch, const ForwardArgs& args) override {
     const Pass pass = {.dtype = args.dtype, .trace = args.trace};
     const at::Tensor patches = net_.encoder->patches(batch.images);  // [B, N, 3·P·P]
     const Tokens tokens = split(patches, batch.mask);
@@ -157,7 +168,7 @@ class ContextAutoencoder : public Method {
     const bool fits = mask.dim() == 2 && mask.size(0) == patches.size(0) && mask.size(1) == patches.size(1);
     CAE_CHECK(fits, "ERR_CAE_SHAPE", "the mask has the shape ", mask.sizes(), ", the images want [", patches.size(0), ", ",
               patches.size(1), "]");
-    const ops::TokenSplit split = ops::splitTokens(mask);
+    const ops::TokenSplit split = ops::splitTokens(mask, patches.device());
     CAE_CHECK(split.masked.size(1) > 0 && split.visible.size(1) > 0, "ERR_CAE_SHAPE",
               "a mask hides at least one patch and leaves at least one, this one hides ", split.masked.size(1), " of ",
               patches.size(1));
@@ -203,9 +214,6 @@ class ContextAutoencoder : public Method {
   Losses mainLoss(const at::Tensor& rows, const Tokens& tokens, const Batch& batch) const {
     Losses losses;
     if (config_.target == Target::kTokens) {
-      CAE_CHECK(batch.ids.defined(), "ERR_CAE_SHAPE", "the batch has no token ids, which this model predicts");
-      const bool fits = batch.ids.sizes() == batch.mask.sizes();
-      CAE_CHECK(fits, "ERR_CAE_SHAPE", "the token ids have the shape ", batch.ids.sizes(), ", the mask ", batch.mask.sizes());
       const at::Tensor ids = batch.ids.to(at::kLong).gather(1, tokens.split.masked).flatten();  // [B·Nm]
       losses.metrics["loss_main"] = at::cross_entropy_loss(rows, ids);
       losses.metrics["mlm_acc"] = rows.detach().argmax(1).eq(ids).to(at::kFloat).mean();

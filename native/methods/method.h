@@ -43,7 +43,11 @@ class Method {
   /// Draws fresh weights, a pure function of the configuration and `seed`.
   virtual void initialise(uint64_t seed) = 0;
 
-  /// Loss of a batch whose tensors lie on the network's device.
+  /// Refuses a batch that forward() could not use (ERR_CAE_SHAPE). For the batch as it lies on the host: looking at values
+  /// costs nothing there, while an index out of range would end a CUDA process.
+  virtual void check(const Batch& batch) const = 0;
+
+  /// Loss of a batch that passed check(), its tensors on the network's device (the mask on the host).
   virtual Losses forward(const Batch& batch, const ForwardArgs& args) = 0;
 
   /// The part that outlives pre-training.

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "ops/rows.h"
@@ -23,6 +24,13 @@ template <class S>
 S* mutablePointer(const at::Tensor& t) {
   return t.defined() ? t.mutable_data_ptr<S>() : nullptr;
 }
+
+/// Autograd functions refuse undefined tensors among their arguments, but not absent ones.
+using Maybe = std::optional<at::Tensor>;
+
+Maybe orAbsent(const at::Tensor& t) { return t.defined() ? Maybe(t) : std::nullopt; }
+
+at::Tensor orUndefined(const Maybe& t) { return t.value_or(at::Tensor()); }
 
 at::ScalarType typeOf(const at::Tensor& t, at::ScalarType absent) { return t.defined() ? t.scalar_type() : absent; }
 
@@ -107,9 +115,12 @@ enum Sum { kWeight, kNormBias, kGamma, kBias, kSums };
 /// An undefined `branch` leaves out the residual, an undefined `weight` the norm. Outputs: the parts that are there.
 class FusedAddNorm : public torch::autograd::Function<FusedAddNorm> {
  public:
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& branch, const at::Tensor& bias,
-                               const at::Tensor& gamma, const at::Tensor& dropScale, const at::Tensor& weight,
-                               const at::Tensor& normBias, double eps, int64_t normedType) {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const Maybe& maybeBranch, const Maybe& maybeBias,
+                               const Maybe& maybeGamma, const Maybe& maybeDropScale, const Maybe& maybeWeight,
+                               const Maybe& maybeNormBias, double eps, int64_t normedType) {
+    const at::Tensor branch = orUndefined(maybeBranch), bias = orUndefined(maybeBias), gamma = orUndefined(maybeGamma),
+                     dropScale = orUndefined(maybeDropScale), weight = orUndefined(maybeWeight),
+                     normBias = orUndefined(maybeNormBias);
     const auto type = static_cast<at::ScalarType>(normedType);
     const int64_t dim = x.size(-1), rows = x.numel() / dim, rowsPerSample = rows / x.size(0);
     const at::Tensor sum = branch.defined() ? at::empty_like(x) : x;
@@ -201,7 +212,8 @@ AddNorm addNorm(const at::Tensor& x, const Residual& r, const at::Tensor& weight
                 at::ScalarType normedType) {
   if (!x.is_cpu()) return addNormPlain(x, r, weight, bias, eps, normedType);
   const at::Tensor branch = r.branch.defined() ? r.branch.contiguous() : r.branch;
-  const variable_list out = FusedAddNorm::apply(x.contiguous(), branch, r.bias, r.gamma, r.dropScale, weight, bias, eps,
+  const variable_list out = FusedAddNorm::apply(x.contiguous(), orAbsent(branch), orAbsent(r.bias), orAbsent(r.gamma),
+                                                orAbsent(r.dropScale), Maybe(weight), Maybe(bias), eps,
                                                 static_cast<int64_t>(normedType));
   if (!branch.defined()) return {.sum = x, .normed = out[0]};
   return {.sum = out[0], .normed = out[1]};
@@ -209,9 +221,8 @@ AddNorm addNorm(const at::Tensor& x, const Residual& r, const at::Tensor& weight
 
 at::Tensor addResidual(const at::Tensor& x, const Residual& r) {
   if (!x.is_cpu()) return addResidualPlain(x, r);
-  const at::Tensor none;
-  return FusedAddNorm::apply(x.contiguous(), r.branch.contiguous(), r.bias, r.gamma, r.dropScale, none, none, 0.0,
-                             static_cast<int64_t>(x.scalar_type()))[0];
+  return FusedAddNorm::apply(x.contiguous(), Maybe(r.branch.contiguous()), orAbsent(r.bias), orAbsent(r.gamma),
+                             orAbsent(r.dropScale), Maybe(), Maybe(), 0.0, static_cast<int64_t>(x.scalar_type()))[0];
 }
 
 AddNorm addNormPlain(const at::Tensor& x, const Residual& r, const at::Tensor& weight, const at::Tensor& bias, double eps,

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "base/check.h"
 
 namespace cae::ops {
@@ -17,18 +19,17 @@ at::Tensor channelsLast(const at::Tensor& patches) {
   return patches.unflatten(2, {3, patches.size(2) / 3}).transpose(2, 3).flatten(2);
 }
 
-TokenSplit splitTokens(const at::Tensor& mask) {
+TokenSplit splitTokens(const at::Tensor& mask, const at::Device& device) {
   const int64_t batch = mask.size(0), tokens = mask.size(1);
-  // One host read a batch; masks are made on the host, so nothing waits for a device here.
-  const at::Tensor host = mask.cpu().to(at::kBool);
-  const at::Tensor counts = host.sum(1);
+  const at::Tensor counts = mask.sum(1);
   const int64_t masked = batch > 0 ? counts[0].item<int64_t>() : 0;
   if (!counts.eq(masked).all().item<bool>()) {
     throw Error("ERR_CAE_SHAPE", "the rows of the mask hide different numbers of patches", "mask",
                 "hide the same number of patches in every image of a batch");
   }
   // Stable sort of the flags: hidden first, each part in ascending patch order.
-  const at::Tensor order = std::get<1>(host.logical_not().to(at::kByte).sort(/*stable=*/true, 1)).to(mask.device());
+  const at::Tensor flags = mask.logical_not().to(at::kByte);
+  const at::Tensor order = std::get<1>(at::sort(flags, /*stable=*/std::optional<bool>(true), 1)).to(device, /*non_blocking=*/true);
   return {.masked = order.narrow(1, 0, masked).contiguous(), .visible = order.narrow(1, masked, tokens - masked).contiguous()};
 }
 

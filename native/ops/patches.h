@@ -19,8 +19,9 @@ struct TokenSplit {
   at::Tensor visible;  // int64 [B, N - Nm]
 };
 
-/// mask: bool [B, N], true = hidden; every row hides the same number (ERR_CAE_SHAPE otherwise).
-TokenSplit splitTokens(const at::Tensor& mask);
+/// mask: bool [B, N] on the host, true = hidden; every row hides the same number (ERR_CAE_SHAPE otherwise). The split is
+/// made on the host and goes to `device`, so that no device is waited for.
+TokenSplit splitTokens(const at::Tensor& mask, const at::Device& device);
 
 /// Rows of each sample: tokens [B, N, C] or a table [N, C] shared by all samples, index [B, K] -> [B, K, C]. No gradient.
 at::Tensor gatherTokens(const at::Tensor& tokens, const at::Tensor& index);

@@ -25,8 +25,9 @@ std::optional<c10::TypedOperatorHandle<OneDnnLinear>> findOneDnnLinear() {
 
 class Product : public torch::autograd::Function<Product> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cast) {
-    const at::Tensor& w = cast.defined() ? cast : weight;
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& cast) {
+    const at::Tensor w = cast.value_or(weight);
     ctx->save_for_backward({x, w});
     ctx->saved_data["master"] = static_cast<int64_t>(weight.scalar_type());
     return productNoGrad(x, w);
@@ -61,7 +62,8 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   const at::Tensor rows = x.reshape({-1, in});
   auto shape = x.sizes().vec();
   shape.back() = weight.size(0);
-  return Product::apply(rows, weight, cast).view(shape);
+  // Autograd functions refuse undefined tensors among their arguments, but not absent ones.
+  return Product::apply(rows, weight, cast.defined() ? std::optional(cast) : std::nullopt).view(shape);
 }
 
 }  // namespace cae::ops

@@ -8,15 +8,6 @@
 #include "base/check.h"
 
 namespace cae {
-namespace {
-
-Batch toDevice(const Batch& batch, const at::Device& device) {
-  const auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device, /*non_blocking=*/true) : t; };
-  return {.images = move(batch.images), .mask = move(batch.mask), .ids = move(batch.ids), .labels = move(batch.labels)};
-}
-
-}  // namespace
-
 Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const AdamWConfig& config)
     : method_(std::move(method)),
       dtype_(dtype),
@@ -29,13 +20,16 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
   const auto start = std::chrono::steady_clock::now();
   const at::Device device = params_.values().device();
   int64_t samples = 0;
-  for (const auto& batch : batches) samples += batch->images.size(0);
+  for (const auto& batch : batches) {
+    method_->check(*batch);
+    samples += batch->images.size(0);
+  }
 
   params_.grads().zero_();
   std::map<std::string, at::Tensor> sums;
   int64_t position = hyper.firstPosition;
   for (const auto& given : batches) {
-    const Batch batch = toDevice(*given, device);
+    const Batch batch = given->to(device);
     const ForwardArgs args = {.dtype = dtype_,
                               .isTraining = true,
                               .key = {.seed = hyper.seed, .step = hyper.step, .firstPosition = position},

@@ -35,9 +35,8 @@ export interface Addon {
   modelRead(model: ModelHandle, names: readonly string[]): Promise<F32Tensor[]>
   modelWrite(model: ModelHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
   modelForward(model: ModelHandle, batch: BatchHandle, options: ForwardOptions): Promise<Record<string, F32Tensor>>
-  modelEncode(model: ModelHandle, images: ImageTensor, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
   modelEncodeBatch(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
-  modelAttention(model: ModelHandle, images: ImageTensor): Promise<F32Tensor>
+  modelAttention(model: ModelHandle, batch: BatchHandle): Promise<F32Tensor>
   modelReconstruct(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full'): Promise<F32Tensor>
   createTrainer(model: ModelHandle, config: NativeTrainConfig): Promise<TrainerHandle>
   step(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
@@ -54,6 +53,7 @@ export interface Addon {
   linearProbeWrite(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
   collate(samples: readonly DecodedSample[], spec: CollateSpec): Promise<BatchHandle>
   createBatch(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined): Promise<BatchHandle>
+  joinBatches(parts: readonly BatchHandle[]): Promise<BatchHandle>
   readBatch(batch: BatchHandle): Promise<BatchTensors>
   resizeImage(image: DecodedSample, height: number, width: number, interpolation: 'bicubic' | 'bilinear'): Promise<U8Tensor>
   drawMasks(spec: MaskSpec, seed: number, epoch: number, indices: readonly number[]): Promise<U8Tensor>
