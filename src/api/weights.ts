@@ -1,0 +1,174 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { CaeError } from '../errors.js'
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../io/safetensors.js'
+import { findMethod, type MethodName } from '../methods/registry.js'
+import { type ModelConfig, resolveModel } from '../methods/resolve.js'
+import type { F32Tensor, TensorInfo } from '../native/types.js'
+import { tensorEntries } from '../train/tensor-files.js'
+import type { NativeModel } from './native-model.js'
+
+/** What became of every tensor of a file. */
+export interface LoadReport {
+  /** Tensors that now have the file's values. */
+  readonly loaded: readonly string[]
+  /** Tensors of the model that the file does not have; they keep their values. */
+  readonly missing: readonly string[]
+  /** Tensors of the file that the model does not have. */
+  readonly unused: readonly string[]
+}
+
+/** How weights are loaded. */
+export interface LoadWeightsOptions {
+  /** `false` takes what fits by name and leaves the rest: see the report. A tensor of the wrong shape is always an error. Default true. */
+  readonly strict?: boolean
+}
+
+/** Weights by the names of a checkpoint. */
+export type NamedTensors = Readonly<Record<string, F32Tensor>>
+
+/** A place that weights come from, one tensor at a time. */
+interface Source {
+  /** For messages. */
+  readonly path: string | undefined
+  readonly shapes: ReadonlyMap<string, readonly number[]>
+  read(name: string): Promise<F32Tensor> | F32Tensor
+}
+
+/**
+ * Text for the head of a weights file: what `load` needs to make the model again.
+ */
+export function weightsMetadata({ method, config }: Pick<NativeModel, 'method' | 'config'>): Record<string, string> {
+  return { method, config: JSON.stringify(config) }
+}
+
+/** Writes every tensor of a model, in one step: the file is there whole or not at all. */
+export async function saveWeights(path: string, model: NativeModel): Promise<void> {
+  const { addon, handle } = model
+  const entries = tensorEntries(addon.modelTensors(handle.get()), (names) => addon.modelRead(handle.get(), names))
+  await writeSafetensors(path, entries, weightsMetadata(model))
+}
+
+/**
+ * Where the weights are: the file itself, or the newest ones of a checkpoint folder or a run.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when there are none
+ */
+export async function findWeights(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (!isFolder) return path // whether it is there shows when it is opened
+  for (const inside of ['model.safetensors', 'latest/model.safetensors', 'checkpoints/latest/model.safetensors']) {
+    const file = join(path, inside)
+    if (await stat(file).catch(() => undefined)) return file
+  }
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: 'there are no weights in this folder',
+    where: path,
+    todo: 'a folder of a run or a checkpoint, or a .safetensors file',
+  })
+}
+
+/**
+ * Method and configuration of the model that wrote a weights file.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when the file does not say, or says what is not possible
+ */
+export function modelOfFile(file: SafetensorsFile): { method: MethodName; config: ModelConfig } {
+  const { method = 'cae', config } = file.metadata
+  if (config === undefined) {
+    throw new CaeError('ERR_CAE_CHECKPOINT', {
+      what: 'the file does not say which model its weights belong to',
+      where: file.path,
+      todo: 'ContextAutoencoder.create(config), then loadWeights(path)',
+    })
+  }
+  try {
+    const { name } = findMethod(method)
+    return { method: name, config: resolveModel(JSON.parse(config), name) }
+  } catch (cause) {
+    throw new CaeError('ERR_CAE_CHECKPOINT', { what: 'the file describes a model that cannot be made here', where: file.path }, { cause })
+  }
+}
+
+/** Loads weights of a file into `model`: all tensors of the model, or those whose name `select` takes. */
+export async function loadWeightsFile(
+  path: string,
+  model: NativeModel,
+  options: LoadWeightsOptions & { readonly select?: (name: string) => boolean } = {},
+): Promise<LoadReport> {
+  await using file = await openSafetensors(await findWeights(path))
+  const shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]))
+  return await loadFrom({ path: file.path, shapes, read: (name) => file.readFloat32(name) }, model, options)
+}
+
+/** Loads weights that are in memory. */
+export function loadWeightsTensors(tensors: NamedTensors, model: NativeModel, options: LoadWeightsOptions = {}): Promise<LoadReport> {
+  const known = new Map(Object.entries(tensors))
+  const read = (name: string) => known.get(name) as F32Tensor // only asked for names of `shapes`
+  return loadFrom({ path: undefined, shapes: new Map([...known].map(([name, { shape }]) => [name, shape])), read }, model, options)
+}
+
+async function loadFrom(
+  source: Source,
+  { addon, handle, method }: NativeModel,
+  { strict = true, select = () => true }: LoadWeightsOptions & { readonly select?: (name: string) => boolean },
+): Promise<LoadReport> {
+  const infos = addon.modelTensors(handle.get()).filter(({ name }) => select(name))
+  const plan = planLoading(source, infos, findMethod(method).follows)
+  const unused = [...source.shapes.keys()].filter((name) => select(name) && !infos.some((info) => info.name === name))
+  assertLoadable(source, infos, plan, strict ? unused : [], strict)
+  for (const [name, from] of plan) await addon.modelWrite(handle.get(), [name], [await source.read(from)])
+  return { loaded: [...plan.keys()], missing: infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name), unused }
+}
+
+/** Which tensor of the source goes into which of the model. A tensor that follows another starts as that one where the source lacks it. */
+function planLoading(source: Source, infos: readonly TensorInfo[], follows: Follows | undefined): Map<string, string> {
+  const plan = new Map<string, string>()
+  for (const { name } of infos) {
+    const followed = follows && name.startsWith(follows.prefix) ? follows.of + name.slice(follows.prefix.length) : name
+    const from = [name, followed].find((candidate) => source.shapes.has(candidate))
+    if (from !== undefined) plan.set(name, from)
+  }
+  return plan
+}
+
+type Follows = { readonly prefix: string; readonly of: string }
+
+/** All problems at once, before anything is written. Constants that the file lacks are no problem: the model made its own. */
+function assertLoadable(
+  source: Source,
+  infos: readonly TensorInfo[],
+  plan: ReadonlyMap<string, string>,
+  unused: readonly string[],
+  strict: boolean,
+): void {
+  const missing = infos.filter(({ name, trainable }) => strict && trainable && !plan.has(name)).map(({ name }) => name)
+  const misshapen = infos.flatMap(({ name, shape }) => {
+    const found = source.shapes.get(plan.get(name) ?? '')
+    return found === undefined || found.join() === shape.join()
+      ? []
+      : [`${name} has the shape [${found.join(', ')}], the model wants [${shape.join(', ')}]`]
+  })
+  const problems = [
+    ...misshapen,
+    ...(missing.length > 0 ? [`the model's ${enumerate(missing)} ${missing.length > 1 ? 'are' : 'is'} not there`] : []),
+    ...(unused.length > 0 ? [`the model has no ${enumerate(unused)}`] : []),
+    ...(plan.size === 0 ? ['not one tensor has a name of the model'] : []),
+  ]
+  if (problems.length === 0) return
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: `the weights do not fit this model: ${problems.join('; ')}`,
+    where: source.path,
+    todo:
+      misshapen.length > 0
+        ? 'create the model with the configuration of these weights'
+        : 'loadWeights(weights, { strict: false }) takes what fits',
+  })
+}
+
+function enumerate(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
+}
