@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 
 import type { Dataset } from '../data/dataset.js'
 import { sha256 } from '../io/checksum.js'
+import { gitCommit } from '../io/git-commit.js'
 import type { Addon } from '../native/addon.js'
 import type { RunConfig, RunData } from '../train/run-config.js'
 
@@ -25,19 +24,9 @@ export function describeData(given: string | Dataset, dataset: Dataset): RunData
 /** What a run was made with. */
 export async function describeVersions(addon: Pick<Addon, 'version'>): Promise<Pick<RunConfig, 'versions' | 'commit'>> {
   const manifest = JSON.parse(await readFile(join(__dirname, '..', '..', 'package.json'), 'utf8'))
-  const commit = await gitCommit()
+  const commit = await gitCommit(process.cwd())
   return {
     versions: { package: String(manifest.version), libtorch: addon.version().libtorch, node: process.versions.node },
     ...(commit === undefined ? {} : { commit }),
-  }
-}
-
-/** Commit of the repository that the process was started in, if it was in one. */
-async function gitCommit(): Promise<string | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], { timeout: 2000 })
-    return stdout.trim()
-  } catch {
-    return undefined // no git here, or no repository
   }
 }

@@ -6,18 +6,26 @@ import type { F32Tensor, TensorInfo } from '../native/types.js'
 export type ReadTensors = (names: readonly string[]) => Promise<readonly F32Tensor[]>
 export type WriteTensors = (names: readonly string[], tensors: readonly F32Tensor[]) => Promise<void>
 
-/** What to write of a model or an optimizer: each tensor is fetched when its turn comes, so that one at a time is in memory. */
+/** Tensors are moved in groups of about so many bytes: one by one, the small ones cost a trip across the border each. */
+const groupBytes = 4 << 20
+
+/** What to write of a model or an optimizer. Tensors are fetched when their turn comes, so that few at a time are in memory. */
 export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): SafetensorsEntry[] {
-  return infos.map(({ name, shape }) => ({
-    name,
-    dtype: 'F32',
-    shape,
-    data: async () => {
-      const [tensor] = await read([name])
-      if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
-      return tensor.data
-    },
-  }))
+  const inFileOrder = [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+  return groupsOf(inFileOrder).flatMap((group) => {
+    const names = group.map(({ name }) => name)
+    const fetched = new Map<string, F32Tensor>()
+    return group.map(({ name, shape }): SafetensorsEntry => {
+      const data = async () => {
+        if (!fetched.has(name)) for (const [at, tensor] of (await read(names)).entries()) fetched.set(names[at] ?? '', tensor)
+        const tensor = fetched.get(name)
+        if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
+        fetched.delete(name)
+        return tensor.data
+      }
+      return { name, dtype: 'F32', shape, data }
+    })
+  })
 }
 
 /**
@@ -27,7 +35,29 @@ export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): 
 export async function restoreTensors(path: string, infos: readonly TensorInfo[], write: WriteTensors): Promise<void> {
   await using file = await openSafetensors(path)
   assertSameTensors(file, infos)
-  for (const { name } of infos) await write([name], [await file.readFloat32(name)])
+  for (const group of groupsOf(infos)) {
+    const tensors: F32Tensor[] = []
+    for (const { name } of group) tensors.push(await file.readFloat32(name))
+    await write(
+      group.map(({ name }) => name),
+      tensors,
+    )
+  }
+}
+
+function groupsOf(infos: readonly TensorInfo[]): TensorInfo[][] {
+  const groups: TensorInfo[][] = []
+  let room = 0
+  for (const info of infos) {
+    const bytes = 4 * info.shape.reduce((product, size) => product * size, 1)
+    if (bytes > room) {
+      groups.push([])
+      room = groupBytes
+    }
+    groups.at(-1)?.push(info)
+    room -= bytes
+  }
+  return groups
 }
 
 function assertSameTensors(file: SafetensorsFile, infos: readonly TensorInfo[]): void {

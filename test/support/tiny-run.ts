@@ -26,5 +26,16 @@ export function drawnImages(length: number): Dataset {
 /** A run of the tiny model that takes well under a second. */
 export function tinyRun(out: string, change: Partial<TrainOptions> = {}): TrainOptions {
   const length = change.epochs === undefined ? { steps: 8 } : {}
-  return { data: drawnImages(22), out, model: tinyModel, batchSize: 4, precision: 'fp32', seed: 5, threads: 1, ...length, ...change }
+  return {
+    data: drawnImages(22),
+    out,
+    model: tinyModel,
+    batchSize: 4,
+    precision: 'fp32',
+    seed: 5,
+    threads: 1,
+    figureImages: 1,
+    ...length,
+    ...change,
+  }
 }
