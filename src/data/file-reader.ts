@@ -1,5 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFile, readSync } from 'node:fs'
 
+import { Slab } from './slab.js'
+
 /** Larger files are read beside the event loop. */
 const smallBytes = 64 * 1024
 
@@ -17,6 +19,7 @@ const patience = 256
  * about 60 us of processor time that training wants. Slow reads or a large file end that for a while, so a caller is never held up for long.
  */
 export class FileReader {
+  readonly #slab = new Slab()
   #besideLeft = 0
   #averageMs = 0
 
@@ -26,7 +29,7 @@ export class FileReader {
       return readBeside(path)
     }
     const start = performance.now()
-    const bytes = readSmall(path)
+    const bytes = readSmall(path, this.#slab)
     this.#averageMs += (performance.now() - start - this.#averageMs) / averagedReads
     if (bytes === undefined || this.#averageMs > slowMs) {
       this.#besideLeft = patience
@@ -37,12 +40,12 @@ export class FileReader {
 }
 
 /** A small regular file's content, or undefined for anything else. Not to block: a pipe would wait for its writer. */
-function readSmall(path: string): Buffer | undefined {
+function readSmall(path: string, slab: Slab): Buffer | undefined {
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const facts = fstatSync(file)
     if (!facts.isFile() || facts.size > smallBytes) return undefined
-    const bytes = Buffer.allocUnsafeSlow(facts.size)
+    const bytes = slab.take(facts.size)
     const read = readSync(file, bytes, 0, facts.size, 0)
     return read === facts.size ? bytes : undefined // shortened or grown meanwhile: let the other path find out
   } finally {

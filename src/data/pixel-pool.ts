@@ -1,4 +1,6 @@
-/** Smaller images are left to the allocator, which is quick for them. */
+import { Slab } from './slab.js'
+
+/** Smaller images are cut from slabs, and left to the collector. */
 const pooledBytes = 64 * 1024
 
 /**
@@ -8,6 +10,7 @@ const pooledBytes = 64 * 1024
 export class PixelPool {
   readonly #free = new Map<number, ArrayBuffer[]>()
   readonly #lent = new Set<ArrayBufferLike>()
+  readonly #small = new Slab()
   #freeBytes = 0
 
   /** @param limit bytes kept for later use, at most */
@@ -15,7 +18,8 @@ export class PixelPool {
 
   /** Memory for `bytes`, with anything in it. */
   take(bytes: number): Buffer {
-    if (bytes < pooledBytes || this.limit === 0) return Buffer.allocUnsafeSlow(bytes)
+    if (this.limit === 0) return Buffer.allocUnsafeSlow(bytes)
+    if (bytes < pooledBytes) return this.#small.take(bytes)
     const size = sizeClass(bytes)
     const kept = this.#free.get(size)?.pop()
     if (kept !== undefined) this.#freeBytes -= size
