@@ -1,8 +1,10 @@
 /** What users of the package can import, on one screen. */
 
-export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
 // Evaluation
-export { type EvaluateOptions, evaluate, knn, linearProbe } from './api/evaluate.js'
+export { type EmbeddingFile, type Embeddings, type EmbedOptions, embed } from './api/embed.js'
+export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+export { type EvaluateData, type EvaluateOptions, evaluate, knn, linearProbe } from './api/evaluate.js'
+export { type Inspection, inspect } from './api/inspect.js'
 // Models, and the loop's lower half
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
@@ -20,7 +22,10 @@ export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decod
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/sources/image-folder.js'
 // Errors
 export { CaeError, type CaeErrorCode, type CaeErrorParts } from './errors.js'
-export { rawPixels } from './eval/extractor.js'
+export { type FeatureExtractor, rawPixels } from './eval/extractor.js'
+export type { KnnResult } from './eval/knn.js'
+export type { LinearResult } from './eval/linear.js'
+export type { EvalProgress } from './eval/task.js'
 export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
 export type { TrainOptions } from './methods/resolve.js'
 export type { StepMetrics, TensorInfo } from './native/types.js'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { defineCommand } from './command.js'
 import { doctorCommand } from './commands/doctor.js'
+import { embedCommand } from './commands/embed.js'
 import { evalCommand } from './commands/eval.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
@@ -22,6 +23,7 @@ export function program(): Command {
     .helpCommand(false)
     .addCommand(pretrainCommand())
     .addCommand(reconstructCommand())
+    .addCommand(embedCommand())
     .addCommand(evalCommand())
     .addCommand(inspectCommand())
     .addCommand(setupCommand())

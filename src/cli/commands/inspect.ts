@@ -38,7 +38,7 @@ function rows({ path, origin, method, config, step, tensors, parameters, bytes, 
     ['images', size],
     ['encoder', `${config.embedDim} wide, ${config.depth} deep, ${config.numHeads} heads`],
     ['step', step === null ? 'not known' : String(step)],
-    ['size', `${tensors} tensors, ${(parameters / 1e6).toFixed(1)} M numbers, ${(bytes / 2 ** 20).toFixed(1)} MiB`],
+    ['size', `${tensors} tensors, ${parameters.toLocaleString('en')} numbers, ${(bytes / 2 ** 20).toFixed(1)} MiB`],
     ['good for', uses.join(', ')],
   ]
 }
