@@ -15,7 +15,7 @@ export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from 
 export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
 export type { PresetName } from './config/presets.js'
 export type { RecipeName } from './config/recipes.js'
-export { concat, fromBuffers, subset } from './data/combine.js'
+export { concat, fromBuffers, split, subset } from './data/combine.js'
 // Data
 export type { Dataset, ImageInput, RawImage } from './data/dataset.js'
 export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decode.js'
