@@ -1,38 +1,9 @@
 /** What users of the package can import, on one screen. */
 
-// Evaluation
-export { type EmbeddingFile, type Embeddings, type EmbedOptions, embed } from './api/embed.js'
-export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
-export { type EvaluateData, type EvaluateOptions, evaluate, knn, linearProbe } from './api/evaluate.js'
-export { type Inspection, inspect } from './api/inspect.js'
-// Models, and the loop's lower half
-export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
-export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
-export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
 // Pre-training
+
 export { type TrainResult, train, trainCAE } from './api/train.js'
-export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
-export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
-export type { PresetName } from './config/presets.js'
-export type { RecipeName } from './config/recipes.js'
-export { concat, fromBuffers, split, subset } from './data/combine.js'
-// Data
-export type { Dataset, ImageInput, RawImage } from './data/dataset.js'
-export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decode.js'
-export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/sources/image-folder.js'
-// Errors
-export { CaeError, type CaeErrorCode, type CaeErrorParts } from './errors.js'
-export { type FeatureExtractor, rawPixels } from './eval/extractor.js'
-export type { KnnResult } from './eval/knn.js'
-export type { LinearResult } from './eval/linear.js'
-export type { EvalProgress } from './eval/task.js'
-export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
 export type { TrainOptions } from './methods/resolve.js'
-export type { StepMetrics, TensorInfo } from './native/types.js'
-// What people look at
-export { lossCurveFigure, type MetricsPoint } from './report/figures/loss-curve.js'
-export { reconstructionFigure } from './report/figures/reconstruction.js'
-export { type ProgressOptions, terminalProgress } from './report/progress.js'
 export type {
   CheckpointEvent,
   EndEvent,
@@ -46,3 +17,43 @@ export type {
   WarningEvent,
 } from './train/events.js'
 export { TrainRun } from './train/run.js'
+
+// Models, and the loop's lower half
+
+export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+export { type Inspection, inspect } from './api/inspect.js'
+export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
+export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
+export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
+export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
+export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
+export type { PresetName } from './config/presets.js'
+export type { RecipeName } from './config/recipes.js'
+export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
+export type { StepMetrics, TensorInfo } from './native/types.js'
+
+// Data
+
+export { concat, fromBuffers, subset } from './data/combine.js'
+export type { Dataset, ImageInput, RawImage } from './data/dataset.js'
+export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decode.js'
+export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/sources/image-folder.js'
+
+// Evaluation
+
+export { type EmbeddingFile, type Embeddings, type EmbedOptions, embed } from './api/embed.js'
+export { type EvaluateData, type EvaluateOptions, evaluate, knn, linearProbe } from './api/evaluate.js'
+export { type FeatureExtractor, rawPixels } from './eval/extractor.js'
+export type { KnnResult } from './eval/knn.js'
+export type { LinearResult } from './eval/linear.js'
+export type { EvalProgress } from './eval/task.js'
+
+// What people look at
+
+export { lossCurveFigure, type MetricsPoint } from './report/figures/loss-curve.js'
+export { reconstructionFigure } from './report/figures/reconstruction.js'
+export { type ProgressOptions, terminalProgress } from './report/progress.js'
+
+// Errors
+
+export { CaeError, type CaeErrorCode, type CaeErrorParts } from './errors.js'
