@@ -80,9 +80,5 @@ export type EmbedInput = Input<typeof embedFields>
 export type EncodeConfig = Infer<typeof encodeFields>
 /** Options of the k-NN evaluation, resolved. */
 export type KnnConfig = Infer<typeof knnFields>
-/** What a user may write of them. */
-export type KnnInput = Input<typeof knnFields>
 /** Options of the linear probe, resolved; `lr` is 'auto' where the probe is to find it. */
 export type LinearConfig = Parsed<typeof linearFields>
-/** What a user may write of them. */
-export type LinearInput = Input<typeof linearFields>

@@ -7,7 +7,7 @@ export type FieldKind = 'int' | 'real' | 'bytes' | 'flag' | 'choice' | 'text' | 
 
 /**
  * One option: its check, its default and what its help says. The document is the comment above the option in its table:
- * editors show it on hover, and `npm run gen:options` copies it to `docs.ts` for the command line and the docs.
+ * editors show it on hover, and `npm run gen:options` copies it to `option-docs.ts` for the command line and the docs.
  * @typeParam Out the resolved value, @typeParam Parsed the same before derived defaults are filled in, @typeParam In what a user may write
  */
 export interface Field<Out, Parsed = Out, In = Parsed> {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { trainGroups } from '../../config/option-group.js'
+import { defaultPreset } from '../../config/presets.js'
 import { optionError, unknownName } from '../../config/resolve.js'
-import { cae } from '../../methods/cae.js'
-import { methodNames } from '../../methods/registry.js'
+import { methodNames, methods } from '../../methods/registry.js'
 import { checkRunOptions, overlayRunOptions, type TrainOptions } from '../../methods/resolve.js'
 import type { TrainEvent } from '../../train/events.js'
 import { defineCommand } from '../command.js'
@@ -10,6 +10,10 @@ import { readConfigFile } from '../config-file.js'
 import { interruptible } from '../exit.js'
 import { givenFlags } from '../flags.js'
 import { printJson } from '../print.js'
+
+/** Model options and presets of every method; groups that methods share are there once. */
+const modelGroups = [...new Set(Object.values(methods).flatMap(({ groups }) => groups))]
+const presetNames = Object.values(methods).flatMap(({ presets }) => Object.keys(presets))
 
 /** Options of the command line alone. */
 interface OwnFlags {
@@ -26,12 +30,12 @@ export function pretrainCommand(): Command {
     summary: 'Train an encoder on images; no labels are needed.',
     flags: [
       ['--out <folder>', 'Folder that the run writes to.'],
-      ['--model <preset>', `Model size: ${Object.keys(cae.presets).join(', ')}. (default ${cae.defaultPreset}, or the recipe's)`],
+      ['--model <preset>', `Model size: ${presetNames.join(', ')}. (default ${defaultPreset}, or the recipe's)`],
       ['--method <name>', `Pre-training method: ${methodNames.join(', ')}. (default cae)`],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],
-    groups: [...trainGroups, ...cae.groups],
+    groups: [...trainGroups, ...modelGroups],
     examples: [
       'cae-torch pretrain photos --out runs/photos',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
@@ -63,7 +67,7 @@ async function runOptions(data: string | undefined, { out, model, method, config
   const file = config === undefined ? {} : await readConfigFile(config)
   if (config !== undefined) checkRunOptions(file, config)
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
-  const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command, cae.groups) }
+  const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command, modelGroups) }
   const flags = {
     ...givenFlags(command, trainGroups),
     ...(data === undefined ? {} : { data }),
