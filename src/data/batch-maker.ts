@@ -87,7 +87,7 @@ export class BatchMaker {
     // Half of the bytes for decoded pixels, half for finished batches: neither can starve the other.
     this.#budget = new ByteBudget(options.prefetchBytes / 2)
     const batchBytes = options.plan.batchSize * 3 * options.collate.height * options.collate.width * Float32Array.BYTES_PER_ELEMENT
-    this.#mostAhead = clamp(Math.floor(options.prefetchBytes / 2 / batchBytes), 1, batchesAhead)
+    this.#mostAhead = clamp(Math.floor(options.prefetchBytes / 2 / batchBytes), options.plan.batchesPerStep ?? 1, batchesAhead)
     this.#done = this.#run()
     this.#done.catch(() => undefined) // told by `take`
   }

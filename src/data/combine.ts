@@ -1,5 +1,6 @@
 import { CaeError } from '../errors.js'
 import type { Dataset } from './dataset.js'
+import { holdOut } from './order.js'
 
 /**
  * The images of `dataset` at `indices`, in that order; classes and names stay.
@@ -12,6 +13,18 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
     dataset,
     index: chosen[place] ?? -1,
   }))
+}
+
+/**
+ * Sets `count` images apart: those drawn are a pure function of the seed, and both parts keep the set's order.
+ * @throws {CaeError} ERR_CAE_DATA when there are not so many
+ */
+export async function split(dataset: Dataset, count: number, seed = 0): Promise<{ training: Dataset; heldOut: Dataset }> {
+  if (!(Number.isInteger(count) && count >= 0 && count <= dataset.length)) {
+    throw new CaeError('ERR_CAE_DATA', { what: `${count} images cannot be set apart from ${dataset.length}` })
+  }
+  const parts = await holdOut(dataset.length, count, seed)
+  return { training: subset(dataset, parts.training), heldOut: subset(dataset, parts.heldOut) }
 }
 
 /** Several sets one after the other. Class names are kept where all sets have the same ones. */

@@ -72,8 +72,9 @@ export function createLoader(options: LoaderOptions): Loader {
   const indices = options.indices === undefined ? identity(options.dataset.length) : Uint32Array.from(options.indices)
   const perEpoch = batchesPerEpoch(indices.length, options)
   if (perEpoch === 0) {
+    const wanted = options.batchSize * (options.batchesPerStep ?? 1)
     throw new CaeError('ERR_CAE_OPTION', {
-      what: `batchSize ${options.batchSize} is larger than the data set: ${indices.length} images to draw from`,
+      what: `batchSize ${wanted} is larger than the data set: ${indices.length} images to draw from`,
       todo: `use a batchSize of at most ${indices.length}`,
     })
   }

@@ -1,4 +1,4 @@
-import { concat, fromBuffers, subset } from '../../src/data/combine.js'
+import { concat, fromBuffers, split, subset } from '../../src/data/combine.js'
 import { drawImage } from '../support/images.js'
 
 const images = [0, 1, 2, 3].map((seed) => drawImage(seed, 4))
@@ -22,6 +22,14 @@ test('sets one after the other', async () => {
     ['cat', 'dog'],
   ])
   expect(concat(set, { ...set, classes: ['dog', 'cat'] }).classes).toBeUndefined()
+})
+
+test('a split deals every image to one side', async () => {
+  const { training, heldOut } = await split(set, 1, 9)
+  expect([training.length, heldOut.length]).toEqual([3, 1])
+  const names = [...[0, 1, 2].map((index) => training.name?.(index)), heldOut.name?.(0)]
+  expect(names.sort()).toEqual(['n0', 'n1', 'n2', 'n3'])
+  await expect(split(set, 5)).rejects.toMatchObject({ code: 'ERR_CAE_DATA' })
 })
 
 test('an index outside is refused, at once or when asked for', () => {

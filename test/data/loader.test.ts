@@ -137,6 +137,12 @@ test('without dropLast the last batch is short', async () => {
   expect(indices.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, index) => index))
 })
 
+test('batches that make one step together are never dealt over two epochs', async () => {
+  const { batches } = await collect({ batchSize: 3, batchesPerStep: 2, epochs: 2 })
+  expect(batches.map((batch) => batch.epoch)).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+  expect((await collect({ batchSize: 3, batchesPerStep: 2, epochs: 2, startBatch: 8 })).batches).toEqual(batches.slice(8))
+})
+
 test('sequential keeps the order of the indices given', async () => {
   const { indices } = await collect({ indices: [7, 3, 11], order: 'sequential', dropLast: false, batchSize: 2 })
   expect(indices).toEqual([[7, 3], [11]])

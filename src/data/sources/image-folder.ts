@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 
 import { CaeError } from '../../errors.js'
 import { messageOf } from '../../io/output-error.js'
@@ -35,7 +35,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   await requireFolder(path)
   const found = await walkImages(path, options.signal)
   if (found.images.length === 0) throw noImage(path, found)
-  const paths = found.images.map((image) => join(path, image))
+  const paths = below(path, found.images)
   const inRoot = found.images.reduce((count, image) => count + (image.includes('/') ? 0 : 1), 0)
   const notes: string[] = []
   const folders = inRoot < found.images.length
@@ -62,10 +62,13 @@ export async function imageGlob(pattern: string, options: Pick<ImageFolderOption
     const what = `no image matches the pattern; ${found.images.length} images lie below ${glob.base}`
     throw new CaeError('ERR_CAE_DATA', { what, where: pattern, todo: 'use `**/` for any folders and `*.{jpg,png}` for several endings' })
   }
-  return pathSet(
-    images.map((image) => join(glob.base, image)),
-    [],
-  )
+  return pathSet(below(glob.base, images), [])
+}
+
+/** Not `join` for each: that is 50 ms for 100,000 images. */
+function below(root: string, images: readonly string[]): string[] {
+  const start = join(root, sep)
+  return images.map((image) => start + image)
 }
 
 function pathSet(paths: readonly string[], notes: readonly string[]): ImageFolder {
