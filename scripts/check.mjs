@@ -1,4 +1,4 @@
-// Everything that can be checked without running the product: format, lint, types, generated files, import arrows, package shape.
+// Everything that no test checks: format, lint, types, generated files, import arrows, package shape, and that the examples run.
 // With --fast only what takes seconds, and the tests near what has changed.
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -22,6 +22,7 @@ const checks = [
   { name: 'unused code', command: [bin('knip'), '--no-progress'] },
   { name: 'package (publint)', command: [bin('publint'), '--strict'] },
   { name: 'package types (attw)', command: [bin('attw'), '--pack', '.', '--format', 'ascii', '--quiet'] },
+  { name: 'examples and README', command: script('check-examples.mjs') },
   { name: 'tests near the diff', command: [bin('jest'), '--onlyChanged', '--passWithNoTests', '--silent'], onlyFast: true },
 ].filter(({ fast, onlyFast }) => (isFast ? fast || onlyFast : !onlyFast))
 
