@@ -35,15 +35,17 @@ async function models(seed) {
   return { untrained: await ContextAutoencoder.create(trained.config, { seed }), ...(!flags.random && { trained }) }
 }
 
-async function measure(encoder, extractor, feature, data) {
+/** @param feature 'pixels' has no choice of its own: the extractor knows one feature alone */
+async function measure(encoder, extractor, feature, images) {
   const began = performance.now()
+  const data = feature === 'pixels' ? images : { ...images, feature }
   const lr = flags.lr === 'auto' ? 'auto' : Number(flags.lr)
   /** @type {Row} */
   const row = {
     encoder,
     feature,
-    knn: await knn(extractor, { ...data, feature, k: 20, temperature: 0.07 }),
-    linear: await linearProbe(extractor, { ...data, feature, lr, seed: Number(flags.seed) }),
+    knn: await knn(extractor, { ...data, k: 20, temperature: 0.07 }),
+    linear: await linearProbe(extractor, { ...data, lr, seed: Number(flags.seed) }),
   }
   process.stderr.write(`${encoder} ${feature}: ${((performance.now() - began) / 1000).toFixed(0)} s\n`)
   return row

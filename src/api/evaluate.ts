@@ -41,7 +41,7 @@ export async function evaluate<Name extends EvalTaskName>(
   const { task: name, train, test, signal, onProgress, ...own } = options
   if (!Object.hasOwn(evalTasks, name)) throw unknownName('task', String(name), Object.keys(evalTasks))
   // The compiler cannot see that the options of a name are those of its task.
-  const task = evalTasks[name] as unknown as EvalTask<Name, Fields, EvalResult>
+  const task = evalTasks[name] as unknown as EvalTask<Name, Fields, EvalResultOf<Name> & EvalResult & { task: Name }>
   const { values } = resolveFields(task.fields, [{ values: own }], { otherNames: dataNames })
   const context: EvalContext = {
     extractor: isExtractor(encoder) ? encoder : encoderFeatures(nativeOf(encoder)),
@@ -50,7 +50,7 @@ export async function evaluate<Name extends EvalTaskName>(
     signal,
     onProgress,
   }
-  return (await task.run(context, values)) as EvalResultOf<Name>
+  return task.run(context, values)
 }
 
 /** `evaluate` with `task: 'knn'`: how often the nearest training images, weighted, name the right class. */

@@ -38,8 +38,8 @@ export interface EvalResult {
 }
 
 /** An evaluation: its name, its options, and how it is done. Shared code knows nothing else about it. */
-export interface EvalTask<Name extends string, F extends Fields, Result extends EvalResult> {
+export interface EvalTask<Name extends string, F extends Fields, Result extends EvalResult & { readonly task: Name }> {
   readonly name: Name
   readonly fields: F
-  run(context: EvalContext, config: Parsed<F>): Promise<Result & { readonly task: Name }>
+  run(context: EvalContext, config: Parsed<F>): Promise<Result>
 }
