@@ -20,13 +20,15 @@ export interface PrecisionTrial {
   readonly config: NativeConfig
   readonly device: string
   readonly optimizer: Omit<NativeTrainConfig, 'precision'>
-  /** Of one step of the run. */
-  readonly batches: readonly BatchHandle[]
+  /** One part of a step of the run: what goes through the network at once. */
+  readonly batch: BatchHandle
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
  * What `precision: 'auto'` means here. A CPU without bfloat16 products would only emulate them: fp32 without asking. Everywhere else steps of
- * this very model and batch are timed, in turn, on a copy that is thrown away: for small models conversions can eat up what the products save.
+ * this very model and batch are timed on a copy that is thrown away: for small models conversions can eat up what the products save.
+ * @throws `signal.reason` when aborted
  */
 export async function choosePrecision(trial: PrecisionTrial): Promise<PrecisionChoice> {
   const isCpu = trial.device === 'cpu'
@@ -39,7 +41,7 @@ export async function choosePrecision(trial: PrecisionTrial): Promise<PrecisionC
 }
 
 /** Shortest step in fp32 and in bf16, in milliseconds. */
-async function timeSteps({ addon, config, device, optimizer, batches }: PrecisionTrial): Promise<[fp32: number, bf16: number]> {
+async function timeSteps({ addon, config, device, optimizer, batch, signal }: PrecisionTrial): Promise<[fp32: number, bf16: number]> {
   const best = { fp32: Number.POSITIVE_INFINITY, bf16: Number.POSITIVE_INFINITY }
   const began = performance.now()
   for (const precision of ['fp32', 'bf16'] as const) {
@@ -48,8 +50,9 @@ async function timeSteps({ addon, config, device, optimizer, batches }: Precisio
       const trainer = await addon.createTrainer(model, { ...optimizer, precision })
       try {
         for (let round = 0; round < rounds; round++) {
+          signal?.throwIfAborted()
           const from = performance.now()
-          await addon.step(trainer, batches, { step: 0, lr: 0, weightDecay: 0, clipNorm: 0, seed: 0, firstPosition: 0 })
+          await addon.step(trainer, [batch], { step: 0, lr: 0, weightDecay: 0, clipNorm: 0, seed: 0, firstPosition: 0 })
           best[precision] = Math.min(best[precision], performance.now() - from)
           const share = precision === 'fp32' ? 0.5 : 1
           if (performance.now() - began > budgetMs * share) break

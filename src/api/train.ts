@@ -28,7 +28,7 @@ import { restoreTensors } from '../train/tensor-files.js'
 import { chooseDevice } from './device.js'
 import { ContextAutoencoder } from './model.js'
 import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
-import { choosePrecision, type Precision } from './precision.js'
+import { choosePrecision, type Precision, type PrecisionTrial } from './precision.js'
 import { describeData, describeVersions } from './run-facts.js'
 import { lossPicture, reconstructionPicture } from './run-pictures.js'
 import { weightsMetadata } from './weights.js'
@@ -88,7 +88,7 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
   await using loader = createLoader(loaderOptions(resolved, given, plan, doneSteps))
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const precision = await wantedPrecision(resolved, earlier, { addon, device, first: first ?? [] }, warnings)
+  const precision = await wantedPrecision(resolved, earlier, { addon, device, batch: first?.[0], signal }, warnings)
   const config: RunConfig = {
     format: 1,
     model: resolved.model,
@@ -149,14 +149,15 @@ function wantedDevice({ train }: Resolved, earlier: EarlierRun | undefined): Dev
 async function wantedPrecision(
   { model, train }: Resolved,
   earlier: EarlierRun | undefined,
-  on: { readonly addon: Addon; readonly device: string; readonly first: readonly BatchHandle[] },
+  on: Pick<PrecisionTrial, 'addon' | 'device' | 'signal'> & { readonly batch: BatchHandle | undefined },
   warnings: WarningEvent[],
 ): Promise<Precision> {
   if (train.precision !== 'auto') return train.precision
   if (earlier && earlier.config.train.precision !== 'auto') return earlier.config.train.precision
   const { beta1, beta2, eps, method } = train
-  const { addon, device, first } = on
-  const trial = { addon, device, config: nativeModelConfig(model, method), optimizer: { beta1, beta2, eps }, batches: first }
+  const { batch } = on
+  if (!batch) throw new CaeError('ERR_CAE_INTERNAL', { what: 'there is no batch to try a precision with' })
+  const trial = { ...on, batch, config: nativeModelConfig(model, method), optimizer: { beta1, beta2, eps } }
   const { precision, reason } = await choosePrecision(trial)
   warnings.push(note(`precision 'auto' is ${precision}: ${reason}`))
   return precision

@@ -35,7 +35,7 @@ const trial = (addon: Addon, device = 'cpu') => ({
   device,
   config: {} as NativeConfig,
   optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-  batches: [{} as BatchHandle],
+  batch: {} as BatchHandle,
 })
 
 test.each([
