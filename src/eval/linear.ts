@@ -1,4 +1,5 @@
 import { type LinearConfig, linearFields } from '../config/eval.js'
+import type { BadImage } from '../data/bad-images.js'
 import { CaeError } from '../errors.js'
 import type { ProbeMetrics } from '../native/types.js'
 import { bestRate, type CachedTraining, heldOutRows, stepsOn, type TriedRate, trainOnBank, triedRates, tryRates } from './cached-probe.js'
@@ -87,7 +88,7 @@ async function trainOnViews(context: EvalContext, config: LinearConfig, test: Fe
   const classes = commonClasses(train, context.test, [labelsOf(train), test.labels])
   const steps = Math.floor(train.length / batchSize)
   const count = meter(context, epochs * steps, steps)
-  const badImages: FeatureBank['badImages'][number][] = []
+  const badImages: BadImage[] = []
   const shape = { featureDim: test.features.shape[1] ?? 0, classes, seed, device: extractor.device }
   const probe = await createProbe(shape)
   try {
@@ -96,7 +97,7 @@ async function trainOnViews(context: EvalContext, config: LinearConfig, test: Fe
       input: extractor.input,
       config,
       signal,
-      onBad: (record: (typeof badImages)[number]) => badImages.push(record),
+      onBad: (record: BadImage) => badImages.push(record),
     }
     let step = 0
     for await (const batch of randomBatches(options, { epochs, batchSize, seed })) {
