@@ -49,7 +49,8 @@ at::Tensor inPlace(const Napi::Value& value, const char* name, KeepAlive& keep) 
 }
 
 [[noreturn]] void refuse(const char* argument, const at::Tensor& got, const std::string& wanted) {
-  throw Error("ERR_CAE_SHAPE", text(argument, " is ", got.scalar_type(), " ", got.sizes(), ", wanted ", wanted), argument);
+  throw Error("ERR_CAE_SHAPE", text(argument, " is ", got.scalar_type(), " ", got.sizes(), ", wanted ", wanted),
+              argument);
 }
 
 /// Copies what a user gave, after a look at types, shapes and values.
@@ -61,15 +62,18 @@ Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tens
   Batch batch = {.images = images.clone(), .mask = {}, .ids = {}, .labels = {}};
   const std::string perPatch = text("[", images.size(0), ", N]");
   if (mask.defined()) {
-    if (mask.dim() != 2 || mask.size(0) != images.size(0) || mask.scalar_type() != at::kByte) refuse("mask", mask, "uint8 " + perPatch);
-    CAE_CHECK(mask.numel() == 0 || mask.max().item<uint8_t>() <= 1, "ERR_CAE_SHAPE", "mask holds something other than 0 and 1");
+    if (mask.dim() != 2 || mask.size(0) != images.size(0) || mask.scalar_type() != at::kByte)
+      refuse("mask", mask, "uint8 " + perPatch);
+    CAE_CHECK(mask.numel() == 0 || mask.max().item<uint8_t>() <= 1, "ERR_CAE_SHAPE",
+              "mask holds something other than 0 and 1");
     batch.mask = mask.to(at::kBool);
   }
   if (ids.defined()) {
-    if (ids.dim() != 2 || ids.size(0) != images.size(0) || ids.scalar_type() != at::kInt) refuse("ids", ids, "int32 " + perPatch);
+    if (ids.dim() != 2 || ids.size(0) != images.size(0) || ids.scalar_type() != at::kInt)
+      refuse("ids", ids, "int32 " + perPatch);
     CAE_CHECK(ids.numel() == 0 || ids.min().item<int32_t>() >= 0, "ERR_CAE_SHAPE", "ids holds a negative number");
-    CAE_CHECK(!mask.defined() || mask.size(1) == ids.size(1), "ERR_CAE_SHAPE", "mask is for ", mask.size(1), " patches, ids for ",
-              ids.size(1));
+    CAE_CHECK(!mask.defined() || mask.size(1) == ids.size(1), "ERR_CAE_SHAPE", "mask is for ", mask.size(1),
+              " patches, ids for ", ids.size(1));
     batch.ids = ids.clone();
   }
   return batch;
@@ -78,18 +82,16 @@ Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tens
 at::Tensor resized(const ImageView& image, int64_t height, int64_t width, Interpolation interpolation) {
   CAE_CHECK(height > 0 && width > 0, "ERR_CAE_OPTION", "a size of ", height, " x ", width, " pixels");
   Resize resize(image, {.height = height,
-                              .width = width,
-                              .box = {.top = 0, .left = 0, .height = height, .width = width},
-                              .interpolation = interpolation,
-                              .isFlipped = false});
+                        .width = width,
+                        .box = {.top = 0, .left = 0, .height = height, .width = width},
+                        .interpolation = interpolation,
+                        .isFlipped = false});
   const at::Tensor rows = at::empty({height, resize.rowBytes()}, at::kByte);
   for (int64_t y = 0; y < height; ++y) resize.nextRow(rows.mutable_data_ptr<uint8_t>() + y * resize.rowBytes());
   return rows.narrow(1, 0, 4 * width).unflatten(1, {width, 4}).narrow(2, 0, 3).contiguous();
 }
 
-at::Tensor boxTensor(const Box& box) {
-  return at::tensor({box.top, box.left, box.height, box.width}, at::kInt);
-}
+at::Tensor boxTensor(const Box& box) { return at::tensor({box.top, box.left, box.height, box.width}, at::kInt); }
 
 }  // namespace
 
@@ -127,7 +129,8 @@ Napi::Value createBatch(const Napi::CallbackInfo& info) {
   args.done();
   return submit(
       info.Env(), EnvData::of(info.Env()).images(),
-      [images, mask, ids] { return std::make_shared<Batch>(batchFrom(images, mask, ids)); }, batchToJs, std::move(keep));
+      [images, mask, ids] { return std::make_shared<Batch>(batchFrom(images, mask, ids)); }, batchToJs,
+      std::move(keep));
 }
 
 Napi::Value joinBatches(const Napi::CallbackInfo& info) {

@@ -60,12 +60,13 @@ uint64_t seedFrom(double value) {
 MaskConfig maskConfigFromJs(const Napi::Value& value) {
   const Config config = configFromJs(objectFrom(value, "mask"));
   ConfigReader reader(config, "mask");
-  const MaskConfig mask = {.shape = reader.choice("shape", {"block", "random"}) == 0 ? MaskShape::kBlock : MaskShape::kRandom,
-                           .gridHeight = reader.integer("gridHeight"),
-                           .gridWidth = reader.integer("gridWidth"),
-                           .count = reader.integer("count"),
-                           .minBlock = reader.integer("minBlock"),
-                           .maxBlock = reader.integer("maxBlock")};
+  const MaskConfig mask = {
+      .shape = reader.choice("shape", {"block", "random"}) == 0 ? MaskShape::kBlock : MaskShape::kRandom,
+      .gridHeight = reader.integer("gridHeight"),
+      .gridWidth = reader.integer("gridWidth"),
+      .count = reader.integer("count"),
+      .minBlock = reader.integer("minBlock"),
+      .maxBlock = reader.integer("maxBlock")};
   reader.done();
   checkMask(mask);
   return mask;
@@ -109,8 +110,8 @@ Sample sampleFromJs(const Napi::Value& value, const std::string& name) {
   const int64_t height = wholeNumber(object, "height", name, 1, 1e9);
   const int64_t width = wholeNumber(object, "width", name, 1, 1e9);
   const Napi::Value data = object.Get("data");
-  CAE_CHECK(data.IsTypedArray() && data.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, "ERR_CAE_SHAPE", name,
-            ".data is not a Uint8Array");
+  CAE_CHECK(data.IsTypedArray() && data.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, "ERR_CAE_SHAPE",
+            name, ".data is not a Uint8Array");
   const auto bytes = data.As<Napi::Uint8Array>();
   CAE_CHECK(bytes.ElementLength() == static_cast<size_t>(3 * height * width), "ERR_CAE_SHAPE", name, ".data has ",
             bytes.ElementLength(), " bytes, an RGB image of ", width, " x ", height, " has ", 3 * height * width);

@@ -7,7 +7,8 @@
 
 namespace cae {
 
-/// What a step reads. Made on the host by collate, or from a user's tensors; undefined where a method has no use for it.
+/// What a step reads. Made on the host by collate, or from a user's tensors; undefined where a method has no use for
+/// it.
 struct Batch {
   at::Tensor images;  // [B, 3, H, W], float32 normalised, or uint8 raw
   at::Tensor mask;    // bool [B, N], true = hidden

@@ -15,8 +15,8 @@ void checkCollate(const CollateConfig& c) {
   CAE_CHECK(c.height > 0 && c.width > 0, "ERR_CAE_OPTION", "images of ", c.height, " x ", c.width, " pixels");
   CAE_CHECK(c.flip >= 0 && c.flip <= 1, "ERR_CAE_OPTION", "flip ", c.flip, " is not a probability");
   if (c.crop == CropMode::kRandom) checkCrop(c.randomCrop);
-  CAE_CHECK(c.crop != CropMode::kCenter || c.resizeShort >= std::max(c.height, c.width), "ERR_CAE_OPTION", "resizeShort ",
-            c.resizeShort, " leaves no middle of ", c.height, " x ", c.width, " pixels");
+  CAE_CHECK(c.crop != CropMode::kCenter || c.resizeShort >= std::max(c.height, c.width), "ERR_CAE_OPTION",
+            "resizeShort ", c.resizeShort, " leaves no middle of ", c.height, " x ", c.width, " pixels");
   if (c.mask) checkMask(*c.mask);
 }
 

@@ -29,8 +29,8 @@ Box centralBox(const CropConfig& c, int64_t height, int64_t width) {
 }  // namespace
 
 void checkCrop(const CropConfig& c) {
-  CAE_CHECK(c.scaleMin > 0 && c.scaleMin <= c.scaleMax && c.scaleMax <= 1, "ERR_CAE_OPTION", "a crop's share of the image from ",
-            c.scaleMin, " to ", c.scaleMax, " is not within 0 and 1");
+  CAE_CHECK(c.scaleMin > 0 && c.scaleMin <= c.scaleMax && c.scaleMax <= 1, "ERR_CAE_OPTION",
+            "a crop's share of the image from ", c.scaleMin, " to ", c.scaleMax, " is not within 0 and 1");
   CAE_CHECK(c.ratioMin > 0 && c.ratioMin <= c.ratioMax && std::isfinite(c.ratioMax), "ERR_CAE_OPTION",
             "a crop's width / height from ", c.ratioMin, " to ", c.ratioMax, " is no range of positive numbers");
 }
@@ -55,7 +55,8 @@ Box drawCrop(const CropConfig& c, int64_t height, int64_t width, Draws& draws) {
 
 CenterCrop centerCrop(int64_t imageHeight, int64_t imageWidth, int64_t resizeShort, int64_t height, int64_t width) {
   if (imageHeight == height && imageWidth == width) {
-    return {.resizedHeight = height, .resizedWidth = width, .box = {.top = 0, .left = 0, .height = height, .width = width}};
+    return {
+        .resizedHeight = height, .resizedWidth = width, .box = {.top = 0, .left = 0, .height = height, .width = width}};
   }
   const int64_t shorter = std::min(imageHeight, imageWidth);
   // The long side is cut to whole pixels, the middle rounded: as torchvision's Resize and CenterCrop do.

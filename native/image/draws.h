@@ -42,7 +42,8 @@ class RecordedDraws : public Draws {
 
   /// Throws unless every value was used.
   void done() const {
-    CAE_CHECK(next_ == values_.size(), "ERR_CAE_OPTION", "only ", next_, " of ", values_.size(), " recorded draws were used");
+    CAE_CHECK(next_ == values_.size(), "ERR_CAE_OPTION", "only ", next_, " of ", values_.size(),
+              " recorded draws were used");
   }
 
  private:

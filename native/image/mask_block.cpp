@@ -22,7 +22,9 @@ int64_t tryBlock(const MaskConfig& c, int64_t most, Draws& draws, std::span<bool
   if (width >= c.gridWidth || height >= c.gridHeight) return 0;
   const int64_t top = draws.integer(0, c.gridHeight - height);
   const int64_t left = draws.integer(0, c.gridWidth - width);
-  const auto row = [&](int64_t y) { return mask.subspan(static_cast<size_t>((top + y) * c.gridWidth + left), static_cast<size_t>(width)); };
+  const auto row = [&](int64_t y) {
+    return mask.subspan(static_cast<size_t>((top + y) * c.gridWidth + left), static_cast<size_t>(width));
+  };
   int64_t added = height * width;
   for (int64_t y = 0; y < height; ++y) added -= std::ranges::count(row(y), true);
   if (added <= 0 || added > most) return 0;
@@ -43,9 +45,10 @@ void drawBlockMask(const MaskConfig& c, Draws& draws, std::span<bool> mask) {
     fruitless = added == 0 ? fruitless + 1 : 0;
     if (fruitless == kMaxFruitless) {
       throw Error("ERR_CAE_OPTION",
-                  text("no block mask hides ", c.count, " of ", c.gridHeight, " x ", c.gridWidth, " patches in blocks of at least ",
-                       c.minBlock, ": blocks fit no more after ", count),
-                  "maskCount, maskMinBlock, maskMaxBlock", "a smaller maskMinBlock or maskCount, or maskShape 'random'");
+                  text("no block mask hides ", c.count, " of ", c.gridHeight, " x ", c.gridWidth,
+                       " patches in blocks of at least ", c.minBlock, ": blocks fit no more after ", count),
+                  "maskCount, maskMinBlock, maskMaxBlock",
+                  "a smaller maskMinBlock or maskCount, or maskShape 'random'");
     }
   }
 }

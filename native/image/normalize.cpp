@@ -8,8 +8,8 @@ namespace cae {
 
 Normalizer::Normalizer(const std::array<double, 3>& mean, const std::array<double, 3>& std) : table_(3) {
   for (size_t c = 0; c < 3; ++c) {
-    CAE_CHECK(std[c] > 0 && std::isfinite(std[c]) && std::isfinite(mean[c]), "ERR_CAE_OPTION", "pixels cannot be normalised by mean ",
-              mean[c], " and std ", std[c]);
+    CAE_CHECK(std[c] > 0 && std::isfinite(std[c]) && std::isfinite(mean[c]), "ERR_CAE_OPTION",
+              "pixels cannot be normalised by mean ", mean[c], " and std ", std[c]);
     for (size_t v = 0; v < 256; ++v) {
       table_[c][v] = (static_cast<float>(v) / 255.0F - static_cast<float>(mean[c])) / static_cast<float>(std[c]);
     }

@@ -15,7 +15,10 @@ struct ImageView {
   int64_t rowBytes;
 
   ImageView crop(const Box& box) const {
-    return {.data = data + box.top * rowBytes + box.left * 3, .height = box.height, .width = box.width, .rowBytes = rowBytes};
+    return {.data = data + box.top * rowBytes + box.left * 3,
+            .height = box.height,
+            .width = box.width,
+            .rowBytes = rowBytes};
   }
 };
 

@@ -65,7 +65,8 @@ inline I32x8 eachFourTimes(const int32_t* from) {
 
 /// a's first half plus a's second half, then the same of b.
 inline I32x8 addHalves(const I32x8& a, const I32x8& b) {
-  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
 }
 
 /// Eight integers as bytes, cut to 0..255.
