@@ -116,7 +116,7 @@ main().catch((error) => {
     return
   }
   console.error(error instanceof CaeError ? `${error.code}: ${error.message}` : error)
-  if (error instanceof CaeError && error.code === 'ERR_CAE_OPTION')
+  if (error instanceof CaeError && error.code === 'ERR_CAE_OPTION' && !flags.fresh)
     console.error('  an earlier demo that no longer fits is removed by: npm run demo -- --fresh')
   process.exitCode = error?.exitCode ?? 1
 })
