@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CaeError } from '../errors.js'
+import { addonProblem } from './addon-check.js'
 import { type AddonFile, addonFile, addonIn, recordFile, sourceHash } from './addon-record.js'
 import { addonCache, type Environment } from './cache-folder.js'
 import { cpuInstructionSets } from './cpu.js'
@@ -32,9 +33,9 @@ const march = 'native'
 export async function buildAddon(folder: string, options: BuildOptions): Promise<AddonFile> {
   const { root, libtorch } = options
   await assertTools(options)
-  const configured = await readConfiguration(folder)
-  if (configured.root !== undefined && configured.root !== root) await rm(folder, { recursive: true, force: true })
+  if (await isUseless(folder, root)) await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
+  const configured = await readConfiguration(folder)
   if (configured.root !== root || configured.libtorch !== libtorch.folder || configured.march !== march) {
     options.log(`configuring the addon for libtorch ${libtorch.version} in ${libtorch.folder}`)
     await cmakeJs('configure', folder, options)
@@ -87,6 +88,14 @@ async function assertTools({ env }: BuildOptions): Promise<void> {
     where: `PATH=${env.PATH ?? ''}`,
     todo: "apt-get install cmake g++ (or your system's way)",
   })
+}
+
+/** Whether what is built there is of another checkout, another libtorch minor version or another CPU: file times alone would not tell. */
+async function isUseless(folder: string, root: string): Promise<boolean> {
+  const configured = await readConfiguration(folder)
+  if (configured.root !== undefined && configured.root !== root) return true
+  const earlier = await addonIn(folder)
+  return earlier !== undefined && (await addonProblem(earlier.record)) !== undefined
 }
 
 async function readConfiguration(

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
 import { type AddonFile, addonIn, recordFile, sourceHash } from './addon-record.js'
 import { addonCache, type Environment } from './cache-folder.js'
+import { libtorchVersion } from './libtorch-folder.js'
 
 /** Root of this package: the folder of its package.json, from src/setup/ as from lib/setup/. */
 export const packageRoot = join(__dirname, '..', '..')
@@ -36,17 +37,22 @@ export async function chooseAddon(env: Environment, root: string): Promise<Choic
   for (const look of [prebuiltAddon, builtAddon, cachedAddon]) {
     for (const addon of await look(root, env, causes)) {
       if (wanted === undefined || (await realpath(addon.record.libtorch).catch(() => '')) === wanted.folder) return { addon, causes }
-      causes.push(`${addon.path} was built for ${addon.record.libtorch}, not for ${wanted.variable}=${wanted.folder}`)
+      const { libtorch, libtorchVersion: built } = addon.record
+      causes.push(
+        `${addon.path} was built for libtorch ${built} in ${libtorch}, not for ${wanted.variable}=${wanted.folder} (${wanted.version})`,
+      )
     }
   }
   return { addon: undefined, causes }
 }
 
 /** The libtorch folder a variable asks for. */
-async function wantedLibtorch(env: Environment): Promise<{ variable: string; folder: string } | undefined> {
+async function wantedLibtorch(env: Environment): Promise<{ variable: string; folder: string; version: string } | undefined> {
   for (const variable of ['CAE_LIBTORCH', 'LIBTORCH']) {
     const folder = env[variable]
-    if (folder !== undefined && folder !== '') return { variable, folder: await realpath(folder).catch(() => folder) }
+    if (folder === undefined || folder === '') continue
+    const version = (await libtorchVersion(folder)) ?? 'no libtorch'
+    return { variable, folder: await realpath(folder).catch(() => folder), version }
   }
   return undefined
 }

@@ -2,6 +2,10 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { loadAddon } from '../../src/native/load.js'
+import { libtorchFiles, writeTree } from '../setup/fake-libtorch.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const temporary = temporaryFolder()
 
 const root = join(__dirname, '../..')
 const lib = (file: string) => JSON.stringify(join(root, 'lib', file))
@@ -31,6 +35,15 @@ describe('loading the addon', () => {
     const said = await node(program, { CAE_LIBTORCH: '/nowhere/libtorch' })
     expect(said).toMatch(/^ERR_CAE_NO_LIBTORCH CAE_LIBTORCH=\/nowhere\/libtorch/)
     expect(said).toMatch(/try: point CAE_LIBTORCH/)
+  })
+
+  test('a libtorch of another minor version is refused before it is opened, with both numbers', async () => {
+    const torch = writeTree(join(temporary(), 'torch'), libtorchFiles('2.11.0'))
+    const program = `require(${lib('native/load.js')}).loadAddon().catch((e) => console.log(e.code, e.message))`
+    const said = await node(program, { CAE_LIBTORCH: torch })
+    expect(said).toMatch(/^ERR_CAE_NO_LIBTORCH/)
+    expect(said).toMatch(/built for libtorch 2\.1[1-4]\.\d.*not for CAE_LIBTORCH=.*\(2\.11\.0\)/)
+    expect(said).toMatch(/try: npm run build/)
   })
 
   test('the package can be imported where there is no libtorch', async () => {
