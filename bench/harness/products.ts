@@ -1,4 +1,4 @@
-import type { ModelConfig } from '#lib/config/model.js'
+import type { ModelConfig } from '#lib/methods/resolve.js'
 
 /** How the two operands of a product lie in memory, as BLAS writes it: `n` as multiplied, `t` transposed. */
 export type ProductLayout = 'nt' | 'nn' | 'tn'
@@ -51,8 +51,7 @@ export function stepProducts(config: ProductConfig, batchSize: number): StepProd
   const { embedDim, decoderDim } = config
   const wide = { dim: decoderDim, heads: config.decoderHeads, hidden: Math.round(decoderDim * config.mlpRatio), batchSize }
   const narrow = { dim: embedDim, heads: config.numHeads, hidden: Math.round(embedDim * config.mlpRatio), batchSize }
-  const projection = (tokens: number) =>
-    decoderDim === embedDim ? [] : [linear(batchSize * (1 + tokens), embedDim, decoderDim)]
+  const projection = (tokens: number) => (decoderDim === embedDim ? [] : [linear(batchSize * (1 + tokens), embedDim, decoderDim)])
 
   const embed = linear(batchSize * visible, pixels, embedDim)
   const learned: Layer[] = [

@@ -17,9 +17,10 @@ from cae_step import Products, Stepper, memory_bytes, random_batch, timed_ms
 
 
 def serve(stepper: Stepper, batch, precision: str) -> None:
-    """One JSON answer a line: {"do": "step", "repeats": n} -> ms and loss, {"do": "products", "products": [...]} -> ms,
-    {"do": "memory"} -> bytes, {"do": "quit"}. The first line, unasked, says what answers."""
-    products: Products | None = None
+    """One JSON answer a line: {"do": "step", "repeats": n} -> ms and loss, {"do": "memory"} -> bytes,
+    {"do": "products", "engine": "blas" | "onednn", "products": [...]} -> ms (the list only once for each engine), {"do": "quit"}.
+    The first line, unasked, says what answers."""
+    products: dict[str, Products] = {}
     losses: dict[str, float] = {}
 
     def answer(value: dict) -> None:
@@ -36,8 +37,10 @@ def serve(stepper: Stepper, batch, precision: str) -> None:
             case "step":
                 answer({"ms": timed_ms(one_step, repeats), "loss": losses["loss"]})
             case "products":
-                products = Products(request["products"], precision) if "products" in request else products
-                answer({"ms": timed_ms(products.run, repeats)})
+                engine = request["engine"]
+                if "products" in request:
+                    products[engine] = Products(request["products"], precision, engine)
+                answer({"ms": timed_ms(products[engine].run, repeats)})
             case "memory":
                 answer(memory_bytes())
             case "quit":

@@ -13,5 +13,8 @@ export const presets = {
 /** Name of a preset. */
 export type PresetName = keyof typeof presets
 
+/** All presets' names. */
+export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]]
+
 /** The preset of whoever names none. */
 export const defaultPreset: PresetName = 'cae-small'
