@@ -72,7 +72,7 @@ async function main() {
   const text = `${markdown(rows)}
 
 ${trainImages} training and ${testImages} test images. k-NN: k = 20, T = 0.07. Linear probe: LARS on cached features of the images' middle, 90 epochs${
-    flags.lr === 'auto' ? '; the learning rate is the best of five on a tenth of the training images' : ''
+    flags.lr === 'auto' ? '; the learning rate is the best of six on a tenth of the training images' : ''
   }.`
   console.log(text)
   if (flags.out === undefined) return

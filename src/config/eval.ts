@@ -62,7 +62,7 @@ export const linearFields = {
   /** Learning rate of LARS after warm-up. */
   lr: autoReal({
     min: 0,
-    meaning: 'random views: 0.1 × batchSize / 256; cached ones: the best of 0.1, 0.4, 1.6, 6.4 and 25.6 on a tenth of the training images',
+    meaning: 'random views: 0.1 × batchSize / 256; cached ones: the best of six from 0.1 to 51.2 on a tenth of the training images',
   }),
   /** Epochs over which the learning rate rises from 0. */
   warmupEpochs: int({ default: 10, min: 0 }),

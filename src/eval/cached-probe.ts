@@ -5,10 +5,11 @@ import { createProbe, type Probe, type ProbeShape } from './probe.js'
 import { type ProbeSchedule, probeRate } from './probe-schedule.js'
 
 /**
- * Learning rates tried. LARS moves a weight by a share of its own length whatever the gradient is, so what a rate does depends on how many
- * steps there are and how wide features are, not on the batch: the authors' 6.4 is for 7,000 steps on a million images.
+ * Learning rates tried. LARS moves a weight by a share of its own length whatever the gradient is, so which rate is right depends on the
+ * number of steps and on the features, not on the batch: on 8,000 images of CIFAR-10 (batch 256, 90 epochs) raw pixels are best at 0.1, an
+ * encoder's 192 numbers at 51.2, and at 409.6 nothing is learned. The authors' 6.4 is for 7,000 steps on a million images.
  */
-export const triedRates = [0.1, 0.4, 1.6, 6.4, 25.6]
+export const triedRates = [0.1, 0.4, 1.6, 6.4, 25.6, 51.2]
 
 /** One rate and how well it did, in percent, on images that its probe had not seen. */
 export interface TriedRate {
