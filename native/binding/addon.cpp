@@ -19,6 +19,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"version", version, "() => NativeVersion"},
     {"configure", configure, "(options: { threads: number; deterministic: boolean }) => void"},
+    {"shutdown", shutdown, "() => void"},
     {"createModel", createModel, "(config: NativeConfig, seed: number, device: string) => Promise<ModelHandle>"},
     {"modelTensors", modelTensors, "(model: ModelHandle) => TensorInfo[]"},
     {"modelRead", modelRead, "(model: ModelHandle, names: readonly string[]) => Promise<F32Tensor[]>"},

@@ -18,7 +18,8 @@ using JsCallback = std::function<void(napi_env env)>;
 /// outlives a call, so environments cannot disturb each other.
 ///
 /// Life: made when the addon loads. Teardown hook, in this order: executors stop (the running task finishes, queued
-/// ones are dropped), threads are joined, then the thread-safe function is released.
+/// ones are dropped), threads are joined, then the thread-safe function is released. What it still holds is called back
+/// without an environment. Node frees this object after that, and after the finalizers of all handles.
 class EnvData {
  public:
   explicit EnvData(Napi::Env env);
@@ -36,16 +37,20 @@ class EnvData {
   /// Runs `callback` on the JS thread, soon. From any thread; never blocks.
   void toJs(JsCallback callback);
 
+  /// CPU threads of libtorch's operators, on every executor there is and will be.
+  void setThreads(int64_t threads);
+
+  /// Stops the executors and waits for the tasks that run. What is asked for later is never done.
   void stop();
 
  private:
   static void callJs(Napi::Env env, Napi::Function, EnvData* self, JsCallback* callback);
+  static void teardown(void* self);
   using Function = Napi::TypedThreadSafeFunction<EnvData, JsCallback, callJs>;
 
   Napi::Env env_;
   Function function_;
   int64_t pendingCount_ = 0;  // JS thread only
-  bool stopped_ = false;
   std::map<std::string, std::shared_ptr<Executor>> executors_;
 };
 

@@ -4,7 +4,7 @@
 
 namespace cae::binding {
 
-Executor::Executor(std::string name, int64_t threads) : name_(std::move(name)) {
+Executor::Executor(std::string name, int64_t threads, Task onStart) : name_(std::move(name)), onStart_(std::move(onStart)) {
   for (int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
@@ -33,7 +33,10 @@ void Executor::stop() {
 }
 
 void Executor::run() {
+#if defined(__linux__)
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+#endif
+  if (onStart_) onStart_();
   for (;;) {
     Task task;
     {

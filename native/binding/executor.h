@@ -17,7 +17,8 @@ class Executor {
  public:
   using Task = std::function<void()>;
 
-  Executor(std::string name, int64_t threads);
+  /// `onStart` runs first in every thread.
+  Executor(std::string name, int64_t threads, Task onStart = {});
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -34,6 +35,7 @@ class Executor {
   void run();
 
   std::string name_;
+  Task onStart_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Task> queue_;

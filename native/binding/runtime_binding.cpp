@@ -45,8 +45,15 @@ Napi::Value configure(const Napi::CallbackInfo& info) {
   const int64_t threads = reader.integer("threads");
   const bool deterministic = reader.flag("deterministic");
   reader.done();
-  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+  if (threads > 0) EnvData::of(info.Env()).setThreads(threads);
   at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  return info.Env().Undefined();
+}
+
+/// For the exit of the process, which frees no environment: without it libtorch would be taken down under a running task.
+Napi::Value shutdown(const Napi::CallbackInfo& info) {
+  Args(info, "shutdown").done();
+  EnvData::of(info.Env()).stop();
   return info.Env().Undefined();
 }
 

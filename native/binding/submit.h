@@ -32,6 +32,19 @@ class KeepAlive {
   std::vector<Napi::ObjectReference> references_;
 };
 
+/// Keeps the promise of a finished job.
+template <class Job>
+void settle(Napi::Env env, Job& job) {
+  if (job.error) return job.deferred.Reject(toJsError(env, describe(job.error)).Value());
+  try {
+    job.deferred.Resolve(job.toJs(env, *std::move(job.result)));
+  } catch (const Napi::Error& e) {
+    job.deferred.Reject(e.Value());
+  } catch (...) {
+    job.deferred.Reject(toJsError(env, describe(std::current_exception())).Value());
+  }
+}
+
 /// Runs `work()` on `executor` and returns a promise of `toJs(env, result)`. The only place that knows promises, the
 /// thread-safe function, exception mapping and teardown. `work` runs off the JS thread and must touch no Napi value.
 template <class Work, class ToJs>
@@ -50,31 +63,27 @@ Napi::Value submit(Napi::Env env, const std::shared_ptr<Executor>& executor, Wor
   auto job = std::make_shared<Job>(env, std::move(work), std::move(toJs), std::move(keep));
   EnvData& data = EnvData::of(env);
   data.pending();
-  executor->post([job, &data] {
+  const Napi::Value promise = job->deferred.Promise();
+  // The job moves on from hand to hand: its last owner must be on the JS thread, where references may be freed.
+  executor->post([job = std::move(job), &data]() mutable {
     try {
       job->result.emplace((*job->work)());
     } catch (...) {
       job->error = std::current_exception();
     }
     job->work.reset();
-    data.toJs([job](napi_env raw) {
+    data.toJs([job = std::move(job)](napi_env raw) {
       if (raw == nullptr) return job->keep.abandon();
       const Napi::Env env(raw);
       const Napi::HandleScope scope(env);
-      if (job->error) {
-        job->deferred.Reject(toJsError(env, describe(job->error)).Value());
-        return;
-      }
       try {
-        job->deferred.Resolve(job->toJs(env, *std::move(job->result)));
-      } catch (const Napi::Error& e) {
-        job->deferred.Reject(e.Value());
+        settle(env, *job);
       } catch (...) {
-        job->deferred.Reject(toJsError(env, describe(std::current_exception())).Value());
+        // The environment is being terminated and runs no JavaScript any more: nobody waits for this promise.
       }
     });
   });
-  return job->deferred.Promise();
+  return promise;
 }
 
 /// Result of work that has none.

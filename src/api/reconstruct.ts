@@ -1,8 +1,7 @@
 import { type EncoderConfig, maskSpec, patchGrid } from '../config/model.js'
 import { CaeError } from '../errors.js'
 import type { ModelConfig } from '../methods/resolve.js'
-import type { NativeHandle } from '../native/handle.js'
-import type { BatchHandle, BatchTensors, F32Tensor, U8Tensor } from '../native/types.js'
+import type { BatchTensors, F32Tensor, U8Tensor } from '../native/types.js'
 import type { NativeModel } from './native-model.js'
 import { createBatch, type Images } from './tensors.js'
 
@@ -31,28 +30,25 @@ export interface Reconstruction {
 }
 
 /** See `ContextAutoencoder.reconstruct`. */
-export async function reconstruct(model: NativeModel, images: Images, options: ReconstructOptions = {}): Promise<Reconstruction> {
-  const { path = 'masked', mask, seed = 0 } = options
-  const { addon, config } = model
-  const draw = path === 'masked' ? { spec: maskSpec(config), seed, time: 0 } : undefined
-  await using batch = await createBatch(addon, { images, mask: path === 'masked' ? mask : undefined }, config, draw)
-  return await reconstructBatch(model, batch, path) // awaited: the batch is freed at the end of this function
-}
-
-/** The same for a batch that is there already, such as the loader's. It needs a mask where `path` is 'masked'. */
-export async function reconstructBatch(
+export function reconstruct(
   { addon, handle, config }: NativeModel,
-  batch: NativeHandle<BatchHandle>,
-  path: 'masked' | 'full',
+  images: Images,
+  options: ReconstructOptions = {},
 ): Promise<Reconstruction> {
-  assertPixels(config)
-  const predicted = await addon.modelReconstruct(handle.get(), batch.get(), path)
-  const tensors = await addon.readBatch(batch.get())
-  const original = pixels(tensors, config)
-  const mask = path === 'masked' ? tensors.mask : null
-  const { images, squares, count } = paste(predicted, original, mask, config)
-  const mse = squares / count
-  return { images, original, mask, mse, psnr: 10 * Math.log10(1 / mse) }
+  const { path = 'masked', seed = 0 } = options
+  const isMasked = path === 'masked'
+  const draw = isMasked ? { spec: maskSpec(config), seed, time: 0 } : undefined
+  return handle.use(async (model) => {
+    assertPixels(config)
+    await using batch = await createBatch(addon, { images, mask: isMasked ? options.mask : undefined }, config, draw)
+    const predicted = await addon.modelReconstruct(model, batch.get(), path)
+    const tensors = await addon.readBatch(batch.get())
+    const original = pixels(tensors, config)
+    const mask = isMasked ? tensors.mask : null
+    const { images: pasted, squares, count } = paste(predicted, original, mask, config)
+    const mse = squares / count
+    return { images: pasted, original, mask, mse, psnr: 10 * Math.log10(1 / mse) }
+  })
 }
 
 function assertPixels({ target, normalizeTarget }: ModelConfig): void {

@@ -80,25 +80,23 @@ export class Trainer implements AsyncDisposable {
    */
   async step(batch: BatchInput | readonly BatchInput[], hyper: StepHyper = {}): Promise<StepMetrics> {
     const { addon, config } = this.#native
-    const handle = this.#handle.get()
-    const full = { ...this.#defaults, step: this.#step, ...hyper }
-    this.#step = full.step + 1
     const inputs = Array.isArray(batch) ? (batch as readonly BatchInput[]) : [batch as BatchInput]
-    const made: NativeHandle<BatchHandle>[] = []
-    try {
-      let first = full.firstPosition
-      for (const input of inputs) {
-        made.push(await createBatch(addon, input, config, { spec: maskSpec(config), seed: full.seed, time: full.step, first }))
-        first += imageCount(input.images)
+    return this.#handle.use(async (trainer) => {
+      const full = { ...this.#defaults, step: this.#step, ...hyper }
+      this.#step = full.step + 1
+      const made: NativeHandle<BatchHandle>[] = []
+      try {
+        let first = full.firstPosition
+        for (const input of inputs) {
+          made.push(await createBatch(addon, input, config, { spec: maskSpec(config), seed: full.seed, time: full.step, first }))
+          first += imageCount(input.images)
+        }
+        const batches = made.map((one) => one.get())
+        return await addon.step(trainer, batches, full)
+      } finally {
+        await Promise.all(made.map((one) => one.dispose()))
       }
-      return await addon.step(
-        handle,
-        made.map((one) => one.get()),
-        full,
-      )
-    } finally {
-      await Promise.all(made.map((one) => one.dispose()))
-    }
+    })
   }
 
   /** Copies of the optimizer's state; with the model's weights it is all that is needed to go on. */

@@ -30,6 +30,7 @@ import type {
 export interface Addon {
   version(): NativeVersion
   configure(options: { threads: number; deterministic: boolean }): void
+  shutdown(): void
   createModel(config: NativeConfig, seed: number, device: string): Promise<ModelHandle>
   modelTensors(model: ModelHandle): TensorInfo[]
   modelRead(model: ModelHandle, names: readonly string[]): Promise<F32Tensor[]>

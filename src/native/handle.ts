@@ -7,6 +7,7 @@ import type { AnyHandle } from './types.js'
  */
 export class NativeHandle<Kind extends AnyHandle> implements AsyncDisposable {
   #disposing: Promise<void> | undefined
+  readonly #uses = new Set<Promise<unknown>>()
 
   constructor(
     readonly addon: Addon,
@@ -21,13 +22,27 @@ export class NativeHandle<Kind extends AnyHandle> implements AsyncDisposable {
     throw new CaeError('ERR_CAE_DISPOSED', { what: `the ${this.name} has been disposed`, todo: 'keep it until its last use' })
   }
 
+  /**
+   * Does work of several native calls: a `dispose` that comes meanwhile waits for all of it.
+   * @throws {CaeError} ERR_CAE_DISPOSED after `dispose`
+   */
+  async use<T>(work: (raw: Kind) => Promise<T>): Promise<T> {
+    const running = work(this.get())
+    this.#uses.add(running)
+    try {
+      return await running
+    } finally {
+      this.#uses.delete(running)
+    }
+  }
+
   get isDisposed(): boolean {
     return this.#disposing !== undefined
   }
 
   /** Resolves when work in flight is done and the native memory is free. Further calls return the same promise. */
   dispose(): Promise<void> {
-    this.#disposing ??= this.addon.dispose(this.raw)
+    this.#disposing ??= Promise.allSettled(this.#uses).then(() => this.addon.dispose(this.raw))
     return this.#disposing
   }
 

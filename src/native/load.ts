@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { arch, env, platform, versions } from 'node:process'
+import process, { arch, env, platform, versions } from 'node:process'
 import { CaeError } from '../errors.js'
 import { isSameAbi, parseTorchVersion } from '../setup/abi.js'
 import { addonProblem } from '../setup/addon-check.js'
@@ -40,6 +40,8 @@ async function load(): Promise<Addon> {
   if (problem !== undefined) throw noLibtorch(problem, [`addon ${addon.path}`, ...causes])
   const native = open(addon, causes)
   checkRunning(native, addon)
+  // process.exit takes libtorch down at once: a step in flight must be over by then.
+  process.once('exit', () => native.shutdown())
   return native
 }
 
