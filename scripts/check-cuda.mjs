@@ -24,21 +24,30 @@ const env = {
   LIBTORCH_USE_PYTORCH: '',
 }
 
-/** Runs in a Node of its own: builds a tiny model on the CPU with the CUDA build, encodes, then asks for a GPU. */
+/** Runs in a Node of its own: trains a tiny model for a step on the CPU with the CUDA build, then asks for a GPU. */
 const trial = `
 const { resolveModel, nativeModelConfig } = require(${JSON.stringify(join(root, 'lib/methods/resolve.js'))})
 const addon = { exports: {} }
 process.dlopen(addon, process.argv[1])
-const { createModel, modelEncode, version } = addon.exports
+const { createModel, createBatch, createTrainer, step } = addon.exports
 const config = nativeModelConfig(resolveModel('cae-nano'), 'cae')
-const images = { data: new Uint8Array(3 * 64 * 64), shape: [1, 3, 64, 64] }
-createModel(config, 1, 'cpu')
-  .then((model) => modelEncode(model, images, 'fp32'))
-  .then((features) => console.log('a model on the CPU of the CUDA build encodes: ' + features.shape.join(' x ')))
-  .then(() => createModel(config, 1, 'cuda'))
-  .then((model) => modelEncode(model, images, 'fp32'))
-  .then((features) => console.log('a model on the GPU encodes: ' + features.shape.join(' x ')))
-  .catch((error) => console.log('device cuda: ' + error.code + ': ' + error.message.split('\\n')[0]))
+const images = { data: new Uint8Array(3 * 64 * 64).fill(9), shape: [1, 3, 64, 64] }
+const mask = { data: Uint8Array.from({ length: 64 }, (_, i) => i % 2), shape: [1, 64] }
+async function train(device) {
+  const trainer = await createTrainer(await createModel(config, 1, device), { precision: 'fp32', beta1: 0.9, beta2: 0.98, eps: 1e-8 })
+  const hyper = { step: 0, lr: 1e-3, weightDecay: 0, clipNorm: 0, seed: 1, firstPosition: 0 }
+  return (await step(trainer, [await createBatch(images, mask, undefined)], hyper)).values.loss.toFixed(4)
+}
+async function main() {
+  console.log('a step on the CPU with the CUDA build: loss ' + (await train('cpu')))
+  try {
+    console.log('a step on the GPU: loss ' + (await train('cuda')))
+  } catch (error) {
+    if (error.code !== 'ERR_CAE_DEVICE') throw error
+    console.log('device cuda: ' + error.code + ': ' + error.message)
+  }
+}
+main()
 `
 
 function report(what, isGood, detail = '') {

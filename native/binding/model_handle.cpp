@@ -15,7 +15,7 @@ int64_t Model::bytes() const {
 at::Device parseDevice(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   CAE_CHECK(name == "cuda" || name.starts_with("cuda:"), "ERR_CAE_OPTION", "unknown device '", name, "'");
-  if (!at::hasCUDA()) {
+  if (!at::Context::hasCUDART()) {  // of the build; hasCUDA() also wants a device
     throw Error("ERR_CAE_DEVICE", text("device '", name, "' was asked for, but this libtorch has no CUDA"), "device",
                 "npx cae-torch setup --cuda, or device: 'cpu'");
   }

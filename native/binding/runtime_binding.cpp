@@ -25,7 +25,7 @@ bool hasFastBf16() {
 
 Napi::Value version(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const bool cuda = at::hasCUDA();
+  const bool cuda = at::Context::hasCUDART();  // of the build: hasCUDA() also wants a device
   Napi::Object out = Napi::Object::New(env);
   out.Set("libtorch", Napi::String::New(env, TORCH_VERSION));
   out.Set("libtorchBuiltWith", Napi::String::New(env, at::show_config()));

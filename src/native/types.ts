@@ -36,6 +36,7 @@ export type AnyHandle = ModelHandle | TrainerHandle | BatchHandle | LinearProbeH
 export interface NativeVersion {
   readonly libtorch: string
   readonly libtorchBuiltWith: string
+  /** Built with CUDA, whether or not a device is here. */
   readonly cuda: boolean
   readonly cudaDevices: number
   readonly cpuCapability: string
