@@ -3,6 +3,7 @@ import { diagnose } from '../../src/setup/doctor.js'
 import { formatDiagnosis } from '../../src/setup/doctor-text.js'
 import { runSetup } from '../../src/setup/setup.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { libtorchFiles, writeTree } from './fake-libtorch.js'
 
 const temporary = temporaryFolder()
 
@@ -36,4 +37,10 @@ test('setup --from and a variable that would win over it exclude each other', as
 test('setup refuses a variable that names no libtorch', async () => {
   const setup = runSetup({ env: { LIBTORCH: '/nowhere', PATH: '', XDG_CACHE_HOME: temporary() } })
   await expect(setup).rejects.toMatchObject({ code: 'ERR_CAE_NO_LIBTORCH', message: expect.stringContaining('LIBTORCH=/nowhere') })
+})
+
+test('setup names the tools that a build lacks', async () => {
+  const libtorch = writeTree(join(temporary(), 'torch'), libtorchFiles())
+  const setup = runSetup({ env: { CAE_LIBTORCH: libtorch, PATH: join(temporary(), 'none'), XDG_CACHE_HOME: temporary() } })
+  await expect(setup).rejects.toMatchObject({ code: 'ERR_CAE_SETUP', message: expect.stringMatching(/cmake .*C\+\+20 compiler/) })
 })
