@@ -34,7 +34,7 @@ std::string text(const Parts&... parts) {
 }  // namespace cae
 
 /// Throws cae::Error with `code` and the joined message unless `cond` holds: for anything a user can cause.
-#define CAE_CHECK(cond, code, ...)                                       \
-  do {                                                                   \
-    if (!(cond)) throw ::cae::Error((code), ::cae::text(__VA_ARGS__));   \
+#define CAE_CHECK(cond, code, ...)                                     \
+  do {                                                                 \
+    if (!(cond)) throw ::cae::Error((code), ::cae::text(__VA_ARGS__)); \
   } while (false)

@@ -5,7 +5,8 @@
 
 namespace cae {
 
-/// What a random draw is for. Two purposes never share a stream (design: randomness); the numbers are those of src/rng.ts.
+/// What a random draw is for. Two purposes never share a stream (design: randomness); the numbers are those of
+/// src/rng.ts.
 enum class Purpose : uint32_t {
   kOrder = 1,
   kCrop = 2,
@@ -26,7 +27,8 @@ struct RngKey {
 };
 
 /// Philox 4x32-10 (Salmon et al., SC 2011) in counter mode: key = (seed low, seed high), counter = (block, index, time,
-/// purpose). A draw takes two of a block's four words, so a stream is the same in C++ and TypeScript, number for number.
+/// purpose). A draw takes two of a block's four words, so a stream is the same in C++ and TypeScript, number for
+/// number.
 class RngStream {
  public:
   explicit RngStream(const RngKey& key);

@@ -121,12 +121,14 @@ std::vector<at::Tensor> Args::tensors(size_t position) {
   if (!v.IsArray()) refuse(position, "a list of tensors");
   const auto array = v.As<Napi::Array>();
   std::vector<at::Tensor> list;
-  for (uint32_t i = 0; i < array.Length(); ++i) list.push_back(tensorFromJs(array.Get(i), cae::text(function_, " tensor ", i)));
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    list.push_back(tensorFromJs(array.Get(i), cae::text(function_, " tensor ", i)));
   return list;
 }
 
 void Args::done() const {
-  CAE_CHECK(info_.Length() <= read_, "ERR_CAE_INTERNAL", function_, ": takes ", read_, " arguments, got ", info_.Length());
+  CAE_CHECK(info_.Length() <= read_, "ERR_CAE_INTERNAL", function_, ": takes ", read_, " arguments, got ",
+            info_.Length());
 }
 
 Config configFromJs(const Napi::Object& object, const std::string& except) {
@@ -139,7 +141,9 @@ Config configFromJs(const Napi::Object& object, const std::string& except) {
   return config;
 }
 
-at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) { return tensorInPlace(value, name).clone(); }
+at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) {
+  return tensorInPlace(value, name).clone();
+}
 
 at::Tensor tensorInPlace(const Napi::Value& value, const std::string& name) {
   CAE_CHECK(value.IsObject(), "ERR_CAE_SHAPE", name, " is not a tensor { data, shape }");

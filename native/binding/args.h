@@ -60,15 +60,16 @@ class Args {
   size_t read_ = 0;
 };
 
-/// The properties of `object`: numbers, booleans, strings and lists of numbers. `except` is the one that the caller reads.
+/// The properties of `object`: numbers, booleans, strings and lists of numbers. `except` is the one that the caller
+/// reads.
 Config configFromJs(const Napi::Object& object, const std::string& except = {});
 
 /// Copies `{ data, shape }` into a CPU tensor: Float32Array, Uint8Array, Int32Array or BigInt64Array.
 /// ERR_CAE_SHAPE when the shape does not fit the data; `name` is what the message calls it.
 at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name);
 
-/// As tensorFromJs(), without the copy: the tensor reads the array's memory. Who asks for it gives `value` to the task's
-/// KeepAlive, and the JavaScript side leaves the array alone until the promise settles.
+/// As tensorFromJs(), without the copy: the tensor reads the array's memory. Who asks for it gives `value` to the
+/// task's KeepAlive, and the JavaScript side leaves the array alone until the promise settles.
 at::Tensor tensorInPlace(const Napi::Value& value, const std::string& name);
 
 }  // namespace cae::binding

@@ -4,7 +4,8 @@
 
 namespace cae::binding {
 
-Executor::Executor(std::string name, int64_t threads, Task onStart) : name_(std::move(name)), onStart_(std::move(onStart)) {
+Executor::Executor(std::string name, int64_t threads, Task onStart)
+    : name_(std::move(name)), onStart_(std::move(onStart)) {
   for (int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 

@@ -57,9 +57,11 @@ HandleBox& handleBox(const Napi::Value& value);
 template <class T>
 std::shared_ptr<T> fromHandle(const Napi::Value& value, HandleKind kind) {
   HandleBox& box = handleBox(value);
-  CAE_CHECK(box.kind == kind, "ERR_CAE_INTERNAL", "expected a ", handleName(kind), " handle, got a ", handleName(box.kind));
+  CAE_CHECK(box.kind == kind, "ERR_CAE_INTERNAL", "expected a ", handleName(kind), " handle, got a ",
+            handleName(box.kind));
   if (!box.object) {
-    throw Error("ERR_CAE_DISPOSED", text("the ", handleName(kind), " has been disposed"), "", "keep it until its last use");
+    throw Error("ERR_CAE_DISPOSED", text("the ", handleName(kind), " has been disposed"), "",
+                "keep it until its last use");
   }
   return std::static_pointer_cast<T>(box.object);
 }

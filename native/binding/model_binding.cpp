@@ -45,7 +45,8 @@ Tensors forward(Model& model, const Batch& given, const ForwardOptions& options)
                       }};
   const at::AutoGradMode grad(options.gradients);
   const Losses losses = model.method->forward(batch, args);
-  for (const auto& [name, value] : losses.metrics) out["out/" + (name == "loss_align" ? name + "_weighted" : name)] = value;
+  for (const auto& [name, value] : losses.metrics)
+    out["out/" + (name == "loss_align" ? name + "_weighted" : name)] = value;
   if (options.intermediates) {
     out["mid/patch_embed"] = wholeEmbedding(mid.at("encoder_patches"), mid.at("target_patches"), batch.mask);
     for (const auto& [name, value] : mid) {
@@ -115,8 +116,8 @@ Napi::Value modelRead(const Napi::CallbackInfo& info) {
   const auto names = args.texts(1);
   args.done();
   return submit(
-      info.Env(), executorOf(info.Env(), *model), [model, names] { return snapshot(pick(model->method->tensors(), names)); },
-      tensorsToJs);
+      info.Env(), executorOf(info.Env(), *model),
+      [model, names] { return snapshot(pick(model->method->tensors(), names)); }, tensorsToJs);
 }
 
 Napi::Value modelWrite(const Napi::CallbackInfo& info) {

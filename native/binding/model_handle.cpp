@@ -22,8 +22,9 @@ at::Device parseDevice(const std::string& name) {
   const at::Device device(name);
   const int64_t count = at::detail::getCUDAHooks().deviceCount();
   if (device.index() >= count || count == 0) {
-    throw Error("ERR_CAE_DEVICE", text("device '", name, "' was asked for, this machine shows ", count, " CUDA devices"),
-                "device", "nvidia-smi, CUDA_VISIBLE_DEVICES, or device: 'cpu'");
+    throw Error("ERR_CAE_DEVICE",
+                text("device '", name, "' was asked for, this machine shows ", count, " CUDA devices"), "device",
+                "nvidia-smi, CUDA_VISIBLE_DEVICES, or device: 'cpu'");
   }
   return device.has_index() ? device : at::Device(at::kCUDA, 0);
 }
@@ -68,8 +69,8 @@ void writeTensors(const std::vector<NamedTensor>& all, const std::vector<std::st
   CAE_CHECK(names.size() == values.size(), "ERR_CAE_INTERNAL", names.size(), " names for ", values.size(), " tensors");
   std::vector<at::Tensor> targets = pick(all, names);
   for (size_t i = 0; i < names.size(); ++i) {
-    CAE_CHECK(targets[i].sizes() == values[i].sizes(), "ERR_CAE_CHECKPOINT", names[i], " has the shape ", values[i].sizes(),
-              ", the model wants ", targets[i].sizes());
+    CAE_CHECK(targets[i].sizes() == values[i].sizes(), "ERR_CAE_CHECKPOINT", names[i], " has the shape ",
+              values[i].sizes(), ", the model wants ", targets[i].sizes());
   }
   const at::NoGradGuard noGrad;
   for (size_t i = 0; i < names.size(); ++i) targets[i].copy_(values[i]);

@@ -11,8 +11,8 @@ namespace cae::binding {
 
 namespace {
 
-/// The CPU multiplies bfloat16 matrices in hardware: AVX512-BF16 or AMX. The compiler's own question, because libtorch's
-/// names for it change from version to version.
+/// The CPU multiplies bfloat16 matrices in hardware: AVX512-BF16 or AMX. The compiler's own question, because
+/// libtorch's names for it change from version to version.
 bool hasFastBf16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
@@ -50,7 +50,8 @@ Napi::Value configure(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// For the exit of the process, which frees no environment: without it libtorch would be taken down under a running task.
+/// For the exit of the process, which frees no environment: without it libtorch would be taken down under a running
+/// task.
 Napi::Value shutdown(const Napi::CallbackInfo& info) {
   Args(info, "shutdown").done();
   EnvData::of(info.Env()).stop();
@@ -67,7 +68,12 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   // Queued behind the work in flight, so the promise resolves when that is done and the object is gone.
   auto executor = box.executor ? box.executor : EnvData::of(env).images();
   return submit(
-      env, executor, [object = std::move(box.object)]() mutable { object.reset(); return Nothing{}; }, nothingToJs);
+      env, executor,
+      [object = std::move(box.object)]() mutable {
+        object.reset();
+        return Nothing{};
+      },
+      nothingToJs);
 }
 
 }  // namespace cae::binding

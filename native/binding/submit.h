@@ -48,7 +48,8 @@ void settle(Napi::Env env, Job& job) {
 /// Runs `work()` on `executor` and returns a promise of `toJs(env, result)`. The only place that knows promises, the
 /// thread-safe function, exception mapping and teardown. `work` runs off the JS thread and must touch no Napi value.
 template <class Work, class ToJs>
-Napi::Value submit(Napi::Env env, const std::shared_ptr<Executor>& executor, Work work, ToJs toJs, KeepAlive keep = {}) {
+Napi::Value submit(Napi::Env env, const std::shared_ptr<Executor>& executor, Work work, ToJs toJs,
+                   KeepAlive keep = {}) {
   using Result = std::invoke_result_t<Work&>;
   struct Job {
     Job(Napi::Env env, Work&& w, ToJs&& t, KeepAlive&& k)

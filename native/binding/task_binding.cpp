@@ -95,7 +95,9 @@ Napi::Value createLinearProbe(const Napi::CallbackInfo& info) {
   const auto& executor = EnvData::of(info.Env()).executor(device.str());
   return submit(
       info.Env(), executor,
-      [probe = readLinearProbeConfig(reader), seed, device] { return std::make_shared<LinearProbe>(probe, seed, device); },
+      [probe = readLinearProbeConfig(reader), seed, device] {
+        return std::make_shared<LinearProbe>(probe, seed, device);
+      },
       [executor](Napi::Env env, const std::shared_ptr<LinearProbe>& probe) {
         return makeHandle(env, HandleKind::kLinearProbe, probe, executor, stateBytes(*probe));
       });

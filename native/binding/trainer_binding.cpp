@@ -75,7 +75,8 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   const Hyper hyper = readHyper(args.config(2));
   args.done();
   return submit(
-      info.Env(), box.executor, [trainer = box.trainer, batches, hyper] { return trainer->step(batches, hyper); }, resultToJs);
+      info.Env(), box.executor, [trainer = box.trainer, batches, hyper] { return trainer->step(batches, hyper); },
+      resultToJs);
 }
 
 Napi::Value trainerTensors(const Napi::CallbackInfo& info) {

@@ -20,10 +20,10 @@ struct CaeConfig {
   NeckConfig neck;
   Target target;
   bool normalizeTarget;
-  double alignWeight;            // lambda of spec/cae.md 2.2
-  TargetWeights targetWeights;   // spec/cae.md 1.9
+  double alignWeight;           // lambda of spec/cae.md 2.2
+  TargetWeights targetWeights;  // spec/cae.md 1.9
   double targetMomentum;
-  bool alignDropPath;            // the target branch draws its own drop path (spec/cae.md 11.4)
+  bool alignDropPath;  // the target branch draws its own drop path (spec/cae.md 11.4)
   InitRule init;
 };
 
@@ -72,8 +72,8 @@ class CaeNetwork : public torch::nn::Module {
   at::Tensor mask_token;
   Encoder encoder;
   PretextNeck pretext_neck;
-  Encoder teacher{nullptr};                 // only with lagged target weights
-  Linear encoder_to_decoder{nullptr};       // only where the widths differ
+  Encoder teacher{nullptr};            // only with lagged target weights
+  Linear encoder_to_decoder{nullptr};  // only where the widths differ
   Norm encoder_to_decoder_norm{nullptr};
 };
 
@@ -97,8 +97,8 @@ class ContextAutoencoder : public Method {
     CAE_CHECK(batch.mask.defined(), "ERR_CAE_SHAPE", "the batch has no mask: pre-training hides patches");
     if (config_.target != Target::kTokens) return;
     CAE_CHECK(batch.ids.defined(), "ERR_CAE_SHAPE", "the batch has no token ids, which this model predicts");
-    CAE_CHECK(batch.ids.sizes() == batch.mask.sizes(), "ERR_CAE_SHAPE", "the token ids have the shape ", batch.ids.sizes(),
-              ", the mask ", batch.mask.sizes());
+    CAE_CHECK(batch.ids.sizes() == batch.mask.sizes(), "ERR_CAE_SHAPE", "the token ids have the shape ",
+              batch.ids.sizes(), ", the mask ", batch.mask.sizes());
     const auto [lowest, highest] = at::aminmax(batch.ids);
     const int64_t low = lowest.item<int64_t>(), high = highest.item<int64_t>();
     CAE_CHECK(low >= 0 && high < config_.neck.outputs, "ERR_CAE_SHAPE", "a token id is ", low < 0 ? low : high,
@@ -111,8 +111,8 @@ class ContextAutoencoder : public Method {
     const Tokens tokens = split(patches, batch.mask);
     pass.record("pos_embed", net_.encoder->pos_embed);
 
-    const at::Tensor encoded = net_.encoder->forward(
-        tokens.visible, tokens.split.visible, dropPath(args, DropPathStack::kEncoder, patches), pass, "encoder");
+    const at::Tensor encoded = net_.encoder->forward(tokens.visible, tokens.split.visible,
+                                                     dropPath(args, DropPathStack::kEncoder, patches), pass, "encoder");
     pass.record("encoder_out", encoded);
     const at::Tensor projected = project(encoded, pass);
     if (!net_.encoder_to_decoder.is_empty()) pass.record("encoder_proj", projected);
@@ -122,8 +122,8 @@ class ContextAutoencoder : public Method {
     const at::Tensor predicted = regress(projected, tokens, args, pass);  // [B, Nm, E]
     pass.record("latent_pred", predicted);
     const at::Tensor maskedPositions = ops::gatherTokens(positions_, tokens.split.masked);
-    const at::Tensor out = net_.pretext_neck->decode(predicted, maskedPositions,
-                                                     dropPath(args, DropPathStack::kDecoder, patches), pass);
+    const at::Tensor out =
+        net_.pretext_neck->decode(predicted, maskedPositions, dropPath(args, DropPathStack::kDecoder, patches), pass);
     const at::Tensor rows = out.flatten(0, 1);  // [B·Nm, outputs], batch-major
     pass.record("logits", rows);
 
@@ -166,8 +166,8 @@ class ContextAutoencoder : public Method {
 
   Tokens split(const at::Tensor& patches, const at::Tensor& mask) const {
     const bool fits = mask.dim() == 2 && mask.size(0) == patches.size(0) && mask.size(1) == patches.size(1);
-    CAE_CHECK(fits, "ERR_CAE_SHAPE", "the mask has the shape ", mask.sizes(), ", the images want [", patches.size(0), ", ",
-              patches.size(1), "]");
+    CAE_CHECK(fits, "ERR_CAE_SHAPE", "the mask has the shape ", mask.sizes(), ", the images want [", patches.size(0),
+              ", ", patches.size(1), "]");
     const ops::TokenSplit split = ops::splitTokens(mask, patches.device());
     CAE_CHECK(split.masked.size(1) > 0 && split.visible.size(1) > 0, "ERR_CAE_SHAPE",
               "a mask hides at least one patch and leaves at least one, this one hides ", split.masked.size(1), " of ",
@@ -180,19 +180,23 @@ class ContextAutoencoder : public Method {
   DropPath dropPath(const ForwardArgs& args, DropPathStack stack, const at::Tensor& like) const {
     if (!args.isTraining) return {};
     const bool regressor = stack == DropPathStack::kRegressor, decoder = stack == DropPathStack::kDecoder;
-    const int64_t depth = regressor ? config_.neck.regressorDepth : decoder ? config_.neck.decoderDepth : config_.encoder.depth;
+    const int64_t depth = regressor ? config_.neck.regressorDepth
+                          : decoder ? config_.neck.decoderDepth
+                                    : config_.encoder.depth;
     return {config_.encoder.dropPath, depth, like.size(0), stack, args.key, like.device()};
   }
 
   /// Encoder width to decoder width (spec/cae.md 1.5); nothing where they are equal.
   at::Tensor project(const at::Tensor& x, const Pass& pass) {
     if (net_.encoder_to_decoder.is_empty()) return x;
-    const at::Tensor wide = net_.encoder_to_decoder->product(x, pass.dtype).to(x.scalar_type()) + net_.encoder_to_decoder->bias;
-    return at::layer_norm(wide, {wide.size(2)}, net_.encoder_to_decoder_norm->weight, net_.encoder_to_decoder_norm->bias,
-                          config_.neck.block.layerNormEps);
+    const at::Tensor wide =
+        net_.encoder_to_decoder->product(x, pass.dtype).to(x.scalar_type()) + net_.encoder_to_decoder->bias;
+    return at::layer_norm(wide, {wide.size(2)}, net_.encoder_to_decoder_norm->weight,
+                          net_.encoder_to_decoder_norm->bias, config_.neck.block.layerNormEps);
   }
 
-  /// What the regressor should predict: the masked patches through the target encoder, class token dropped, no gradient.
+  /// What the regressor should predict: the masked patches through the target encoder, class token dropped, no
+  /// gradient.
   at::Tensor alignTarget(const Tokens& tokens, const ForwardArgs& args, const Pass& pass) {
     const at::NoGradGuard noGrad;
     Encoder& encoder = net_.teacher.is_empty() ? net_.encoder : net_.teacher;
@@ -221,7 +225,8 @@ class ContextAutoencoder : public Method {
     }
     at::Tensor target = ops::channelsLast(tokens.masked).flatten(0, 1);  // [B·Nm, P·P·3]
     if (config_.normalizeTarget) {
-      const auto [variance, mean] = at::var_mean(target, at::OptionalIntArrayRef(1), /*correction=*/1, /*keepdim=*/true);
+      const auto [variance, mean] =
+          at::var_mean(target, at::OptionalIntArrayRef(1), /*correction=*/1, /*keepdim=*/true);
       target = (target - mean) / at::sqrt(variance + 1e-6);
     }
     losses.metrics["loss_main"] = at::mse_loss(rows, target);

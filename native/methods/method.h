@@ -43,8 +43,8 @@ class Method {
   /// Draws fresh weights, a pure function of the configuration and `seed`.
   virtual void initialise(uint64_t seed) = 0;
 
-  /// Refuses a batch that forward() could not use (ERR_CAE_SHAPE). For the batch as it lies on the host: looking at values
-  /// costs nothing there, while an index out of range would end a CUDA process.
+  /// Refuses a batch that forward() could not use (ERR_CAE_SHAPE). For the batch as it lies on the host: looking at
+  /// values costs nothing there, while an index out of range would end a CUDA process.
   virtual void check(const Batch& batch) const = 0;
 
   /// Loss of a batch that passed check(), its tensors on the network's device (the mask on the host).
@@ -58,7 +58,8 @@ class Method {
   /// What the decoder makes of a batch (spec/cae.md 9.1): `full` takes all patches straight from the encoder.
   virtual at::Tensor reconstruct(const Batch& batch, bool full) = 0;
 
-  /// Every tensor a checkpoint holds, in the order of the network. Parameters first decide about decay by shape and name.
+  /// Every tensor a checkpoint holds, in the order of the network. Parameters first decide about decay by shape and
+  /// name.
   std::vector<NamedTensor> tensors();
 };
 

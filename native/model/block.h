@@ -46,7 +46,8 @@ TORCH_MODULE(Mlp);
 
 /// The parameters of one pre-norm block (spec/cae.md 1.4):
 ///   x += dropPath(gamma_1 * attn(norm1(x)));  x += dropPath(gamma_2 * mlp(norm2(x)))
-/// BlockStack runs them: each residual is fused with the LayerNorm that follows it, which belongs to the next half block.
+/// BlockStack runs them: each residual is fused with the LayerNorm that follows it, which belongs to the next half
+/// block.
 class BlockImpl : public torch::nn::Module {
  public:
   explicit BlockImpl(const BlockConfig& config);

@@ -10,9 +10,9 @@ namespace cae {
 
 /// What all blocks of one stack share. No defaults here or below: src/config is their only home.
 struct BlockConfig {
-  int64_t dim;            // D, a multiple of numHeads
-  int64_t numHeads;       // H
-  int64_t mlpHidden;      // hidden channels of the MLP
+  int64_t dim;        // D, a multiple of numHeads
+  int64_t numHeads;   // H
+  int64_t mlpHidden;  // hidden channels of the MLP
   double layerNormEps;
   double layerScaleInit;  // start value of gamma_1 and gamma_2; 0: no LayerScale
 };

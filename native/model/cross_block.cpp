@@ -49,8 +49,9 @@ at::Tensor CrossBlockImpl::forward(const at::Tensor& x, const at::Tensor& visibl
   // Position joins queries and keys, not values; the residual stream carries none.
   const at::Tensor placed = x + positions.masked;
   const at::Tensor q = normed(placed, norm1_q);
-  const at::Tensor k = at::cat({normed(visible + positions.visible, norm1_k), normed(placed, norm1_k)}, 1);  // [B, N, E]
-  const at::Tensor v = at::cat({normed(visible, norm1_v), normed(x, norm1_v)}, 1);                          // [B, N, E]
+  const at::Tensor k =
+      at::cat({normed(visible + positions.visible, norm1_k), normed(placed, norm1_k)}, 1);  // [B, N, E]
+  const at::Tensor v = at::cat({normed(visible, norm1_v), normed(x, norm1_v)}, 1);          // [B, N, E]
   const ops::Residual attention = {.branch = cross_attn->forward(q, k, v, pass.dtype),
                                    .bias = cross_attn->proj->bias,
                                    .gamma = gamma_1_cross,

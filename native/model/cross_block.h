@@ -34,9 +34,10 @@ class CrossBlockImpl : public torch::nn::Module {
 
   explicit CrossBlockImpl(const BlockConfig& config);
 
-  /// x: the stream [B, Nm, E]; visible: latents of the visible patches [B, Nv, E], used as they are. Returns the new stream.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& visible, const Positions& positions, const DropPath& dropPath,
-                     int64_t index, const Pass& pass);
+  /// x: the stream [B, Nm, E]; visible: latents of the visible patches [B, Nv, E], used as they are. Returns the new
+  /// stream.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& visible, const Positions& positions,
+                     const DropPath& dropPath, int64_t index, const Pass& pass);
 
   at::Tensor gamma_1_cross, gamma_2_cross;
   Norm norm1_q, norm1_k, norm1_v;

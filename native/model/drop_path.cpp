@@ -14,10 +14,11 @@ constexpr int64_t kBranches = 2;
 
 /// A sample's stream in one stack: its name holds the position in the global batch, so a batch may be split anywhere.
 RngStream streamOf(const DropPathKey& key, DropPathStack stack, int64_t sample) {
-  return RngStream({.seed = key.seed,
-                    .purpose = Purpose::kDropPath,
-                    .time = static_cast<uint32_t>(key.step),
-                    .index = static_cast<uint32_t>((key.firstPosition + sample) * kStacks + static_cast<int64_t>(stack))});
+  return RngStream(
+      {.seed = key.seed,
+       .purpose = Purpose::kDropPath,
+       .time = static_cast<uint32_t>(key.step),
+       .index = static_cast<uint32_t>((key.firstPosition + sample) * kStacks + static_cast<int64_t>(stack))});
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ class DropPath {
  public:
   /// No drop path: evaluation, or rate 0.
   DropPath() = default;
-  DropPath(double rate, int64_t depth, int64_t batch, DropPathStack stack, const DropPathKey& key, const at::Device& device);
+  DropPath(double rate, int64_t depth, int64_t batch, DropPathStack stack, const DropPathKey& key,
+           const at::Device& device);
 
   /// Factors [B] for branch 0 (attention) or 1 (MLP) of block i: 0 or 1/keep; undefined where nothing is dropped.
   at::Tensor scale(int64_t block, int64_t branch) const;

@@ -24,7 +24,8 @@ PatchEmbedImpl::PatchEmbedImpl(int64_t patchSize, int64_t dim)
 
 EncoderImpl::EncoderImpl(const EncoderConfig& c)
     : cls_token(register_parameter("cls_token", at::empty({1, 1, c.block.dim}))),
-      pos_embed(register_buffer("pos_embed", ops::sincosTable(c.gridHeight(), c.gridWidth(), c.block.dim, c.positions))),
+      pos_embed(
+          register_buffer("pos_embed", ops::sincosTable(c.gridHeight(), c.gridWidth(), c.block.dim, c.positions))),
       patch_embed(register_module("patch_embed", PatchEmbed(c.patchSize, c.block.dim))),
       blocks(register_module("blocks", torch::nn::ModuleList())),
       norm(register_module("norm", Norm(c.block.dim))),

@@ -39,7 +39,10 @@ at::Tensor uniform(const at::Tensor& like, double lo, double hi, const RngKey& k
 
 /// Normal numbers of deviation kStd, cut at ±kStd: not at two deviations, as elsewhere (spec/cae.md 11.1).
 at::Tensor truncatedNormal(const at::Tensor& like, const RngKey& key) {
-  return uniform(like, -kErfOfHalfSqrt2, kErfOfHalfSqrt2, key).erfinv_().mul_(kStd * std::sqrt(2.0)).clamp_(-kStd, kStd);
+  return uniform(like, -kErfOfHalfSqrt2, kErfOfHalfSqrt2, key)
+      .erfinv_()
+      .mul_(kStd * std::sqrt(2.0))
+      .clamp_(-kStd, kStd);
 }
 
 /// The block's place in its stack for the projections that end a residual branch, nothing for any other layer.

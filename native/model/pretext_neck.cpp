@@ -18,7 +18,8 @@ PretextNeckImpl::PretextNeckImpl(const NeckConfig& c)
 }
 
 at::Tensor PretextNeckImpl::regress(const at::Tensor& query, const at::Tensor& visible,
-                                    const CrossBlockImpl::Positions& positions, const DropPath& dropPath, const Pass& pass) {
+                                    const CrossBlockImpl::Positions& positions, const DropPath& dropPath,
+                                    const Pass& pass) {
   at::Tensor x = query;
   for (size_t i = 0; i < regressor_blocks->size(); ++i) {
     x = regressor_blocks->at<CrossBlockImpl>(i).forward(x, visible, positions, dropPath, static_cast<int64_t>(i), pass);

@@ -22,7 +22,8 @@ class PretextNeckImpl : public torch::nn::Module {
  public:
   explicit PretextNeckImpl(const NeckConfig& config);
 
-  /// Predicts the masked patches' representations. query: mask token repeated [B, Nm, E]; visible: [B, Nv, E]. -> [B, Nm, E]
+  /// Predicts the masked patches' representations. query: mask token repeated [B, Nm, E]; visible: [B, Nv, E]. -> [B,
+  /// Nm, E]
   at::Tensor regress(const at::Tensor& query, const at::Tensor& visible, const CrossBlockImpl::Positions& positions,
                      const DropPath& dropPath, const Pass& pass);
 

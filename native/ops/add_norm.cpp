@@ -97,8 +97,8 @@ void normRowBackward(const S* x, const S* weight, S mean, S rstd, const U* dNorm
 
 /// Gradient of addRow's branch from `dSum`; adds to dBias, and to dGamma where there is a gamma.
 template <class S, class T>
-void addRowBackward(const S* dSum, const T* branch, const S* bias, const S* gamma, S drop, int64_t dim, T* dBranch, S* dBias,
-                    S* dGamma) {
+void addRowBackward(const S* dSum, const T* branch, const S* bias, const S* gamma, S drop, int64_t dim, T* dBranch,
+                    S* dBias, S* dGamma) {
 #pragma omp simd
   for (int64_t i = 0; i < dim; ++i) {
     const S d = drop * dSum[i];
@@ -115,9 +115,9 @@ enum Sum { kWeight, kNormBias, kGamma, kBias, kSums };
 /// An undefined `branch` leaves out the residual, an undefined `weight` the norm. Outputs: the parts that are there.
 class FusedAddNorm : public torch::autograd::Function<FusedAddNorm> {
  public:
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const Maybe& maybeBranch, const Maybe& maybeBias,
-                               const Maybe& maybeGamma, const Maybe& maybeDropScale, const Maybe& maybeWeight,
-                               const Maybe& maybeNormBias, double eps, int64_t normedType) {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const Maybe& maybeBranch,
+                               const Maybe& maybeBias, const Maybe& maybeGamma, const Maybe& maybeDropScale,
+                               const Maybe& maybeWeight, const Maybe& maybeNormBias, double eps, int64_t normedType) {
     const at::Tensor branch = orUndefined(maybeBranch), bias = orUndefined(maybeBias), gamma = orUndefined(maybeGamma),
                      dropScale = orUndefined(maybeDropScale), weight = orUndefined(maybeWeight),
                      normBias = orUndefined(maybeNormBias);
@@ -138,10 +138,12 @@ class FusedAddNorm : public torch::autograd::Function<FusedAddNorm> {
           const int64_t at = row * dim;
           const S* stream = in + at;
           if (from != nullptr) {
-            addRow<S, T>(stream, from + at, b, g, drops != nullptr ? drops[row / rowsPerSample] : S(1), dim, total + at);
+            addRow<S, T>(stream, from + at, b, g, drops != nullptr ? drops[row / rowsPerSample] : S(1), dim,
+                         total + at);
             stream = total + at;
           }
-          if (w != nullptr) normRow<S, U>(stream, w, nb, static_cast<S>(eps), dim, out + at, mean + row, mean + rows + row);
+          if (w != nullptr)
+            normRow<S, U>(stream, w, nb, static_cast<S>(eps), dim, out + at, mean + row, mean + rows + row);
         }
       });
     });
@@ -163,7 +165,8 @@ class FusedAddNorm : public torch::autograd::Function<FusedAddNorm> {
     if (dSum.defined()) dSum = dSum.contiguous();
     at::Tensor dNormed = weight.defined() ? grads.back() : at::Tensor();
     if (dNormed.defined()) dNormed = dNormed.to(type).contiguous();
-    const int64_t dim = sum.size(-1), rows = sum.numel() / dim, rowsPerSample = rows / sum.size(0), parts = rowParts(rows);
+    const int64_t dim = sum.size(-1), rows = sum.numel() / dim, rowsPerSample = rows / sum.size(0),
+                  parts = rowParts(rows);
     // Without a norm the stream's gradient passes through unchanged.
     const at::Tensor dx = dNormed.defined() ? at::empty_like(sum) : dSum;
     const at::Tensor dBranch = joined ? at::empty_like(branch) : at::Tensor();
@@ -182,12 +185,13 @@ class FusedAddNorm : public torch::autograd::Function<FusedAddNorm> {
         for (int64_t row = begin; row < end; ++row) {
           const int64_t at = row * dim;
           if (dn != nullptr) {
-            normRowBackward<S, U>(stream + at, w, mean[row], mean[rows + row], dn + at, ds != nullptr ? ds + at : nullptr, dim,
-                                  out + at, mine + kWeight * dim, mine + kNormBias * dim);
+            normRowBackward<S, U>(stream + at, w, mean[row], mean[rows + row], dn + at,
+                                  ds != nullptr ? ds + at : nullptr, dim, out + at, mine + kWeight * dim,
+                                  mine + kNormBias * dim);
           }
           if (db != nullptr) {
-            addRowBackward<S, T>(given + at, from + at, b, g, drops != nullptr ? drops[row / rowsPerSample] : S(1), dim, db + at,
-                                 mine + kBias * dim, mine + kGamma * dim);
+            addRowBackward<S, T>(given + at, from + at, b, g, drops != nullptr ? drops[row / rowsPerSample] : S(1), dim,
+                                 db + at, mine + kBias * dim, mine + kGamma * dim);
           }
         }
       });
@@ -212,9 +216,9 @@ AddNorm addNorm(const at::Tensor& x, const Residual& r, const at::Tensor& weight
                 at::ScalarType normedType) {
   if (!x.is_cpu()) return addNormPlain(x, r, weight, bias, eps, normedType);
   const at::Tensor branch = r.branch.defined() ? r.branch.contiguous() : r.branch;
-  const variable_list out = FusedAddNorm::apply(x.contiguous(), orAbsent(branch), orAbsent(r.bias), orAbsent(r.gamma),
-                                                orAbsent(r.dropScale), Maybe(weight), Maybe(bias), eps,
-                                                static_cast<int64_t>(normedType));
+  const variable_list out =
+      FusedAddNorm::apply(x.contiguous(), orAbsent(branch), orAbsent(r.bias), orAbsent(r.gamma), orAbsent(r.dropScale),
+                          Maybe(weight), Maybe(bias), eps, static_cast<int64_t>(normedType));
   if (!branch.defined()) return {.sum = x, .normed = out[0]};
   return {.sum = out[0], .normed = out[1]};
 }
@@ -225,8 +229,8 @@ at::Tensor addResidual(const at::Tensor& x, const Residual& r) {
                              orAbsent(r.dropScale), Maybe(), Maybe(), 0.0, static_cast<int64_t>(x.scalar_type()))[0];
 }
 
-AddNorm addNormPlain(const at::Tensor& x, const Residual& r, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                     at::ScalarType normedType) {
+AddNorm addNormPlain(const at::Tensor& x, const Residual& r, const at::Tensor& weight, const at::Tensor& bias,
+                     double eps, at::ScalarType normedType) {
   const at::Tensor sum = r.branch.defined() ? addResidualPlain(x, r) : x;
   return {.sum = sum, .normed = at::layer_norm(sum, {x.size(-1)}, weight, bias, eps).to(normedType)};
 }

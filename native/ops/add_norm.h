@@ -21,8 +21,8 @@ struct Residual {
 /// Bias, LayerScale, drop path, residual and LayerNorm in one pass over memory, with one pass back.
 /// x: [B, N, D] in the stream's type; weight, bias: [D]; `normedType`: type of `normed`.
 /// Statistics and sums are taken in the stream's type (float32; float64 in gradient tests).
-AddNorm addNorm(const at::Tensor& x, const Residual& residual, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                at::ScalarType normedType);
+AddNorm addNorm(const at::Tensor& x, const Residual& residual, const at::Tensor& weight, const at::Tensor& bias,
+                double eps, at::ScalarType normedType);
 
 /// The residual alone, for a stream that is not normalised next: x + dropScale · gamma ⊙ (branch + bias).
 at::Tensor addResidual(const at::Tensor& x, const Residual& residual);

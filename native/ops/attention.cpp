@@ -34,7 +34,8 @@ struct Operands {
   at::Tensor q, k, v;  // [B·heads, N, Dh]
 };
 
-Operands split(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias, int64_t heads) {
+Operands split(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
+               int64_t heads) {
   const auto type = q.scalar_type();
   return {.q = splitHeads((q + bias.q.to(type)).mul_(scaleOf(q.size(2), heads)), heads),
           .k = splitHeads(k, heads),
@@ -57,11 +58,13 @@ Saved attend(const Operands& x, int64_t batch) {
   return {.weights = weights, .out = mergeHeads(at::bmm(weights, x.v), batch)};
 }
 
-/// Gradients of the head-major operands; dq is with respect to the scaled, biased query times the scale, that is to q itself.
-Operands attendBackward(const Operands& x, const at::Tensor& weights, const at::Tensor& dOut, int64_t heads, double scale) {
-  const at::Tensor d = splitHeads(dOut, heads);                    // [B·heads, Nq, Dh]
-  const at::Tensor dv = at::bmm(weights.transpose(1, 2), d);       // [B·heads, Nk, Dh]
-  const at::Tensor dWeights = at::bmm(d, x.v.transpose(1, 2));     // [B·heads, Nq, Nk]
+/// Gradients of the head-major operands; dq is with respect to the scaled, biased query times the scale, that is to q
+/// itself.
+Operands attendBackward(const Operands& x, const at::Tensor& weights, const at::Tensor& dOut, int64_t heads,
+                        double scale) {
+  const at::Tensor d = splitHeads(dOut, heads);                 // [B·heads, Nq, Dh]
+  const at::Tensor dv = at::bmm(weights.transpose(1, 2), d);    // [B·heads, Nk, Dh]
+  const at::Tensor dWeights = at::bmm(d, x.v.transpose(1, 2));  // [B·heads, Nq, Nk]
   const at::Tensor dScores = at::_softmax_backward_data(dWeights, weights, -1, weights.scalar_type());
   return {.q = at::bmm(dScores, x.k).mul_(scale), .k = at::bmm(dScores.transpose(1, 2), x.q), .v = dv};
 }
@@ -70,8 +73,8 @@ at::Tensor biasGrad(const at::Tensor& d, const at::Tensor& like) { return d.sum(
 
 class SelfAttention : public torch::autograd::Function<SelfAttention> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& qBias, const at::Tensor& vBias,
-                            int64_t heads) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& qBias,
+                            const at::Tensor& vBias, int64_t heads) {
     const int64_t dim = qkv.size(2) / 3;
     const Operands x =
         split(qkv.narrow(2, 0, dim), qkv.narrow(2, dim, dim), qkv.narrow(2, 2 * dim, dim), {qBias, vBias}, heads);
@@ -118,7 +121,9 @@ class CrossAttention : public torch::autograd::Function<CrossAttention> {
 at::Tensor fusedOnDevice(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
                          int64_t heads) {
   const auto type = q.scalar_type();
-  const auto headed = [heads](const at::Tensor& x) { return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2); };
+  const auto headed = [heads](const at::Tensor& x) {
+    return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2);
+  };
   const at::Tensor out =
       at::scaled_dot_product_attention(headed(q + bias.q.to(type)), headed(k), headed(v + bias.v.to(type)));
   return out.transpose(1, 2).flatten(2);

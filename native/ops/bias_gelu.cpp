@@ -4,9 +4,15 @@
 #include <ATen/cpu/vec/vec.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <numbers>
 
 #include "ops/rows.h"
+
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes its own _mm512_undefined_epi32() for a mistake (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 namespace cae::ops {
 namespace {
@@ -23,34 +29,49 @@ Vec normalCdf(const Vec& u) { return Vec(0.5F) * (Vec(1.0F) + (u * Vec(kHalfSqrt
 
 Vec normalDensity(const Vec& u) { return Vec(kNormalPeak) * (u * u * Vec(-0.5F)).exp(); }
 
-/// Up to Vec::size() values as float32; the rest of the vector is unspecified but finite.
-template <class T>
-Vec load(const T* from, int64_t count) {
-  if constexpr (std::is_same_v<T, float>) {
-    return Vec::loadu(from, count);
-  } else {
-    __at_align__ float wide[Vec::size()] = {};
-    for (int64_t i = 0; i < count; ++i) wide[i] = widen(from[i]);
-    return Vec::loadu(wide);
+/// Two vectors side by side: as many float32 values as one vector holds bfloat16 ones.
+struct Pair {
+  Vec low, high;
+
+  static constexpr int64_t size() { return 2 * Vec::size(); }
+
+  template <class F>
+  Pair map(const F& f) const {
+    return {f(low), f(high)};
   }
+};
+
+Pair operator+(const Pair& a, const Pair& b) { return {a.low + b.low, a.high + b.high}; }
+Pair operator*(const Pair& a, const Pair& b) { return {a.low * b.low, a.high * b.high}; }
+
+/// How many of `count` values lie in each half of a pair.
+int64_t lowCount(int64_t count) { return std::min<int64_t>(count, Vec::size()); }
+int64_t highCount(int64_t count) { return std::max<int64_t>(count - Vec::size(), 0); }
+
+/// Up to Pair::size() values as float32, widened in registers; the rest of the pair is unspecified but finite.
+Pair load(const float* from, int64_t count) {
+  return {Vec::loadu(from, lowCount(count)), Vec::loadu(from + lowCount(count), highCount(count))};
 }
 
-template <class T>
-void store(const Vec& v, T* to, int64_t count) {
-  if constexpr (std::is_same_v<T, float>) {
-    v.store(to, static_cast<int>(count));
-  } else {
-    __at_align__ float wide[Vec::size()];
-    v.store(wide);
-    for (int64_t i = 0; i < count; ++i) to[i] = narrow<T>(wide[i]);
-  }
+Pair load(const c10::BFloat16* from, int64_t count) {
+  const auto [low, high] = at::vec::convert_bfloat16_float(at::vec::Vectorized<c10::BFloat16>::loadu(from, count));
+  return {low, high};
 }
 
-/// Runs body(offset, count) over `width` values in vectors; count is a constant except for the last.
+void store(const Pair& v, float* to, int64_t count) {
+  v.low.store(to, static_cast<int>(lowCount(count)));
+  v.high.store(to + lowCount(count), static_cast<int>(highCount(count)));
+}
+
+void store(const Pair& v, c10::BFloat16* to, int64_t count) {
+  at::vec::convert_float_bfloat16(v.low, v.high).store(to, static_cast<int>(count));
+}
+
+/// Runs body(offset, count) over `width` values in pairs; count is a constant except for the last.
 template <class Body>
-void forVectors(int64_t width, const Body& body) {
+void forPairs(int64_t width, const Body& body) {
   int64_t i = 0;
-  for (; i + Vec::size() <= width; i += Vec::size()) body(i, static_cast<int64_t>(Vec::size()));
+  for (; i + Pair::size() <= width; i += Pair::size()) body(i, Pair::size());
   if (i < width) body(i, width - i);
 }
 
@@ -73,9 +94,9 @@ class FusedBiasGelu : public torch::autograd::Function<FusedBiasGelu> {
       forRowParts(rows, [&](int64_t, int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
           const int64_t at = row * width;
-          forVectors(width, [&](int64_t i, int64_t count) {
-            const Vec u = load(in + at + i, count) + Vec::loadu(b + i, count);
-            store(u * normalCdf(u), y + at + i, count);
+          forPairs(width, [&](int64_t i, int64_t count) {
+            const Pair u = load(in + at + i, count) + load(b + i, count);
+            store(u.map([](const Vec& v) { return v * normalCdf(v); }), y + at + i, count);
           });
         }
       });
@@ -101,11 +122,12 @@ class FusedBiasGelu : public torch::autograd::Function<FusedBiasGelu> {
         float* sum = collected + part * width;
         for (int64_t row = begin; row < end; ++row) {
           const int64_t at = row * width;
-          forVectors(width, [&](int64_t i, int64_t count) {
-            const Vec u = load(in + at + i, count) + Vec::loadu(b + i, count);
-            const Vec d = load(g + at + i, count) * (normalCdf(u) + u * normalDensity(u));
+          forPairs(width, [&](int64_t i, int64_t count) {
+            const Pair u = load(in + at + i, count) + load(b + i, count);
+            const Pair slope = u.map([](const Vec& v) { return normalCdf(v) + v * normalDensity(v); });
+            const Pair d = load(g + at + i, count) * slope;
             store(d, out + at + i, count);
-            (Vec::loadu(sum + i, count) + d).store(sum + i, static_cast<int>(count));
+            store(load(sum + i, count) + d, sum + i, count);
           });
         }
       });

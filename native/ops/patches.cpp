@@ -29,8 +29,10 @@ TokenSplit splitTokens(const at::Tensor& mask, const at::Device& device) {
   }
   // Stable sort of the flags: hidden first, each part in ascending patch order.
   const at::Tensor flags = mask.logical_not().to(at::kByte);
-  const at::Tensor order = std::get<1>(at::sort(flags, /*stable=*/std::optional<bool>(true), 1)).to(device, /*non_blocking=*/true);
-  return {.masked = order.narrow(1, 0, masked).contiguous(), .visible = order.narrow(1, masked, tokens - masked).contiguous()};
+  const at::Tensor order =
+      std::get<1>(at::sort(flags, /*stable=*/std::optional<bool>(true), 1)).to(device, /*non_blocking=*/true);
+  return {.masked = order.narrow(1, 0, masked).contiguous(),
+          .visible = order.narrow(1, masked, tokens - masked).contiguous()};
 }
 
 at::Tensor gatherTokens(const at::Tensor& tokens, const at::Tensor& index) {
@@ -38,7 +40,9 @@ at::Tensor gatherTokens(const at::Tensor& tokens, const at::Tensor& index) {
   if (tokens.dim() == 2) return tokens.index_select(0, index.reshape(-1)).view({batch, count, channels});
   const int64_t n = tokens.size(1);
   const at::Tensor offset = at::arange(batch, index.options()).mul_(n).unsqueeze(1);  // [B, 1]
-  return tokens.reshape({batch * n, channels}).index_select(0, (index + offset).reshape(-1)).view({batch, count, channels});
+  return tokens.reshape({batch * n, channels})
+      .index_select(0, (index + offset).reshape(-1))
+      .view({batch, count, channels});
 }
 
 }  // namespace cae::ops

@@ -1,8 +1,8 @@
 #include "tasks/knn.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <span>
@@ -34,7 +34,8 @@ class Nearest {
   /// the lower is already in and only a greater similarity may replace it.
   void add(std::span<const float> similarities, int64_t firstRow) {
     for (size_t i = 0; i < similarities.size(); ++i) {
-      const Neighbor candidate = {.similarity = similarities[i], .row = static_cast<int32_t>(firstRow + static_cast<int64_t>(i))};
+      const Neighbor candidate = {.similarity = similarities[i],
+                                  .row = static_cast<int32_t>(firstRow + static_cast<int64_t>(i))};
       if (heap_.size() == k_) {
         if (!(candidate.similarity > heap_.front().similarity)) continue;
         std::pop_heap(heap_.begin(), heap_.end(), isNearer);

@@ -15,8 +15,8 @@ namespace {
 /// Names the stream of the one tensor that is drawn.
 constexpr uint32_t kWeightStream = 0;
 
-/// A normal distribution of deviation `std`, cut at ±2 absolute: timm's truncated initialisation, whose bounds are values
-/// and not deviations, so for 0.01 they cut nothing (spec/cae.md 8.1).
+/// A normal distribution of deviation `std`, cut at ±2 absolute: timm's truncated initialisation, whose bounds are
+/// values and not deviations, so for 0.01 they cut nothing (spec/cae.md 8.1).
 at::Tensor drawWeight(int64_t classes, int64_t dim, double std, uint64_t seed) {
   RngStream stream({.seed = seed, .purpose = Purpose::kInit, .time = 0, .index = kWeightStream});
   at::Tensor uniform = at::empty({classes, dim}, at::kDouble);
@@ -56,16 +56,17 @@ LinearProbe::StepResult LinearProbe::step(const at::Tensor& features, const at::
   checkLabels(features, labels);
   const at::NoGradGuard noGrad;
   const auto batch = static_cast<double>(features.size(0));
-  const at::Tensor x = normalise(features.to(device_), /*isTraining=*/true);       // [B, C]
-  const at::Tensor target = labels.to(device_, at::kLong).unsqueeze(1);             // [B, 1]
-  const at::Tensor scores = at::addmm(bias_, x, weight_.t());                       // [B, K]
-  const at::Tensor logProbabilities = at::log_softmax(scores, 1);                   // [B, K]
+  const at::Tensor x = normalise(features.to(device_), /*isTraining=*/true);  // [B, C]
+  const at::Tensor target = labels.to(device_, at::kLong).unsqueeze(1);       // [B, 1]
+  const at::Tensor scores = at::addmm(bias_, x, weight_.t());                 // [B, K]
+  const at::Tensor logProbabilities = at::log_softmax(scores, 1);             // [B, K]
   const at::Tensor loss = logProbabilities.gather(1, target).mean().neg();
   const at::Tensor right = scores.argmax(1, /*keepdim=*/true).eq(target).sum();
   // d loss / d scores = (softmax - one-hot) / B
   at::Tensor scoreGrad = logProbabilities.exp();
   scoreGrad.scatter_add_(1, target, at::full_like(target, -1, scores.options())).div_(batch);
-  const ops::LarsHyper hyper = {.lr = lr, .weightDecay = weightDecay, .momentum = config_.momentum, .trust = config_.trust};
+  const ops::LarsHyper hyper = {
+      .lr = lr, .weightDecay = weightDecay, .momentum = config_.momentum, .trust = config_.trust};
   ops::larsUpdate(weight_, at::mm(scoreGrad.t(), x), weightVelocity_, hyper);
   ops::larsUpdate(bias_, scoreGrad.sum(0), biasVelocity_, hyper);
   return {.loss = loss.item<double>(), .accuracy = right.item<double>() / batch};
@@ -75,8 +76,9 @@ LinearProbe::StepResult LinearProbe::step(const at::Tensor& features, const at::
 /// one that is remembered by B - 1 (spec/downstream.md 1.3). Else with the running ones. The library's operator, since
 /// written out it takes ten times as long for wide features.
 at::Tensor LinearProbe::normalise(const at::Tensor& x, bool isTraining) const {
-  const auto [normalised, mean, inverseStd] = at::native_batch_norm(x, /*weight=*/{}, /*bias=*/{}, runningMean_, runningVar_,
-                                                                    isTraining, config_.batchNormMomentum, config_.batchNormEps);
+  const auto [normalised, mean, inverseStd] =
+      at::native_batch_norm(x, /*weight=*/{}, /*bias=*/{}, runningMean_, runningVar_, isTraining,
+                            config_.batchNormMomentum, config_.batchNormEps);
   return normalised;
 }
 
@@ -100,12 +102,14 @@ void LinearProbe::checkFeatures(const at::Tensor& features) const {
 }
 
 void LinearProbe::checkLabels(const at::Tensor& features, const at::Tensor& labels) const {
-  CAE_CHECK(features.size(0) >= 2, "ERR_CAE_SHAPE", "a step of the linear probe wants at least 2 samples for its batch statistics");
-  CAE_CHECK(labels.scalar_type() == at::kInt && labels.dim() == 1 && labels.size(0) == features.size(0), "ERR_CAE_SHAPE",
-            "the linear probe wants int32 labels [", features.size(0), "], got ", labels.scalar_type(), " ", labels.sizes());
+  CAE_CHECK(features.size(0) >= 2, "ERR_CAE_SHAPE",
+            "a step of the linear probe wants at least 2 samples for its batch statistics");
+  CAE_CHECK(labels.scalar_type() == at::kInt && labels.dim() == 1 && labels.size(0) == features.size(0),
+            "ERR_CAE_SHAPE", "the linear probe wants int32 labels [", features.size(0), "], got ", labels.scalar_type(),
+            " ", labels.sizes());
   const int64_t low = labels.min().item<int64_t>(), high = labels.max().item<int64_t>();
-  CAE_CHECK(low >= 0 && high < config_.classes, "ERR_CAE_DATA", "labels lie in ", low, "..", high, ", the linear probe has ",
-            config_.classes, " classes");
+  CAE_CHECK(low >= 0 && high < config_.classes, "ERR_CAE_DATA", "labels lie in ", low, "..", high,
+            ", the linear probe has ", config_.classes, " classes");
 }
 
 }  // namespace cae

@@ -21,9 +21,9 @@ struct LinearProbeConfig {
 
 LinearProbeConfig readLinearProbeConfig(ConfigReader& reader);
 
-/// A classifier on frozen features: BatchNorm without affine parameters, then a Linear layer trained with LARS and plain
-/// cross-entropy. The backward pass is written out: it is two products and a sum, since nothing before the Linear layer
-/// has parameters.
+/// A classifier on frozen features: BatchNorm without affine parameters, then a Linear layer trained with LARS and
+/// plain cross-entropy. The backward pass is written out: it is two products and a sum, since nothing before the Linear
+/// layer has parameters.
 class LinearProbe {
  public:
   /// Draws the weight, a pure function of sizes and `seed`; the bias starts at 0.

@@ -18,10 +18,11 @@ void AdamW::step(double lr, double weightDecay, double gradScale) {
   const auto options = params_.values().options();
   const at::Tensor count = at::full({}, static_cast<double>(++updates_), options);
   const auto scale = gradScale == 1 ? std::optional<at::Tensor>() : at::full({}, 1 / gradScale, options);
-  const auto update = [&](const at::Tensor& values, const at::Tensor& grads, const at::Tensor& first, const at::Tensor& second,
-                          double decay) {
+  const auto update = [&](const at::Tensor& values, const at::Tensor& grads, const at::Tensor& first,
+                          const at::Tensor& second, double decay) {
     if (values.numel() == 0) return;
-    at::_fused_adamw_({values}, {grads}, {first}, {second}, {}, {count}, lr, config_.beta1, config_.beta2, decay, config_.eps,
+    at::_fused_adamw_({values}, {grads}, {first}, {second}, {}, {count}, lr, config_.beta1, config_.beta2, decay,
+                      config_.eps,
                       /*amsgrad=*/false, /*maximize=*/false, scale);
   };
   const FlatParams& p = params_;

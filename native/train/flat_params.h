@@ -9,8 +9,8 @@
 
 namespace cae {
 
-/// All trainable tensors of a method as slices of one buffer, and their gradients as slices of another: one zeroing, one
-/// norm, one optimizer call, and ready-made pieces for collectives. Decayed tensors come first.
+/// All trainable tensors of a method as slices of one buffer, and their gradients as slices of another: one zeroing,
+/// one norm, one optimizer call, and ready-made pieces for collectives. Decayed tensors come first.
 class FlatParams {
  public:
   /// Moves the parameters' storage into the buffer; values are kept.
@@ -33,7 +33,9 @@ class FlatParams {
 
   /// The parts of a flat buffer that are and are not decayed.
   at::Tensor decayed(const at::Tensor& flat) const { return flat.narrow(0, 0, decayedSize_); }
-  at::Tensor undecayed(const at::Tensor& flat) const { return flat.narrow(0, decayedSize_, flat.size(0) - decayedSize_); }
+  at::Tensor undecayed(const at::Tensor& flat) const {
+    return flat.narrow(0, decayedSize_, flat.size(0) - decayedSize_);
+  }
 
   /// The slice of `flat` that belongs to `slot`, in its shape.
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);

@@ -14,9 +14,9 @@ namespace cae {
 
 /// What changes from step to step.
 struct Hyper {
-  int64_t step;           // 0-based: names the random draws
+  int64_t step;  // 0-based: names the random draws
   double lr, weightDecay;
-  double clipNorm;        // 0: no clipping
+  double clipNorm;  // 0: no clipping
   uint64_t seed;
   int64_t firstPosition;  // of the first sample in the global batch
 };

@@ -48,7 +48,14 @@ export interface Addon {
   modelFeatures(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<PooledFeatures>
   nearestNeighbors(bank: F32Tensor, queries: F32Tensor, k: number): Promise<Neighbors>
   createLinearProbe(config: NativeConfig, seed: number, device: string): Promise<LinearProbeHandle>
-  linearProbeStep(probe: LinearProbeHandle, features: F32Tensor, labels: I32Tensor, rows: I32Tensor | undefined, lr: number, weightDecay: number): Promise<ProbeMetrics>
+  linearProbeStep(
+    probe: LinearProbeHandle,
+    features: F32Tensor,
+    labels: I32Tensor,
+    rows: I32Tensor | undefined,
+    lr: number,
+    weightDecay: number,
+  ): Promise<ProbeMetrics>
   linearProbeLogits(probe: LinearProbeHandle, features: F32Tensor): Promise<F32Tensor>
   linearProbeRead(probe: LinearProbeHandle, names: readonly string[]): Promise<F32Tensor[]>
   linearProbeWrite(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>

@@ -12,7 +12,8 @@
 
 #include "base/check.h"
 
-/// The little that plain C++ tests need: named cases, a tolerance, and a gradient check. Cases end in an exception or pass.
+/// The little that plain C++ tests need: named cases, a tolerance, and a gradient check. Cases end in an exception or
+/// pass.
 namespace cae::testing {
 
 struct Case {
@@ -42,7 +43,8 @@ inline int runAll(const std::vector<Case>& cases) {
 inline void expectClose(const std::string& name, const at::Tensor& got, const at::Tensor& want, double tolerance) {
   CAE_CHECK(got.defined() && want.defined(), "TEST", name, ": one side is undefined");
   CAE_CHECK(got.sizes() == want.sizes(), "TEST", name, ": shape ", got.sizes(), ", wanted ", want.sizes());
-  CAE_CHECK(got.scalar_type() == want.scalar_type(), "TEST", name, ": type ", got.scalar_type(), ", wanted ", want.scalar_type());
+  CAE_CHECK(got.scalar_type() == want.scalar_type(), "TEST", name, ": type ", got.scalar_type(), ", wanted ",
+            want.scalar_type());
   if (got.numel() == 0) return;
   const double worst = (got.to(at::kDouble) - want.to(at::kDouble)).abs().max().item<double>();
   CAE_CHECK(worst <= tolerance, "TEST", name, ": differs by ", worst, ", tolerance ", tolerance);
@@ -72,8 +74,8 @@ inline std::vector<at::Tensor> gradients(const Function& f, const std::vector<at
 }
 
 /// The fast path and the plain one agree, forward and backward.
-inline void expectSame(const std::string& name, const Function& fast, const Function& plain, const std::vector<at::Tensor>& inputs,
-                       double tolerance, double gradientTolerance) {
+inline void expectSame(const std::string& name, const Function& fast, const Function& plain,
+                       const std::vector<at::Tensor>& inputs, double tolerance, double gradientTolerance) {
   const auto got = fast(inputs), want = plain(inputs);
   for (size_t i = 0; i < want.size(); ++i) expectClose(text(name, " output ", i), got[i], want[i], tolerance);
   const auto gotGrads = gradients(fast, inputs), wantGrads = gradients(plain, inputs);

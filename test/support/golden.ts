@@ -23,6 +23,8 @@ export interface Golden {
   readonly ids: I32Tensor
   /** One `[B, N]` mask for each optimizer step; the first is that of all other tensors. */
   readonly masks: readonly U8Tensor[]
+  /** The ids of hidden patches in the order of the logits, where the file has them. */
+  readonly labels: I32Tensor | undefined
   /** Start weights by name. */
   readonly weights: Readonly<Record<string, F32Tensor>>
   /** Every tensor to compare with, by its key in the file: `mid/...`, `out/...`, `grad/...`, `final_.../...`. */
@@ -78,6 +80,7 @@ export async function readGolden(path: string, open: typeof openSafetensors): Pr
     image: await float('in/image'),
     ids: await whole('in/token_ids'),
     masks: rows(await whole('in/masks'), path),
+    labels: file.tensors.has('in/labels_step0') ? await whole('in/labels_step0') : undefined,
     weights,
     wanted: new Map(await Promise.all(wanted.map(async (key) => [key, await float(key)] as const))),
     step0: json.object('step0').numbers(),

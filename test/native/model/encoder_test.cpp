@@ -36,7 +36,9 @@ Encoder makeEncoder() {
 
 const Pass kPass = {.dtype = at::kFloat, .trace = {}};
 
-at::Tensor normed(const at::Tensor& x, const Norm& norm) { return at::layer_norm(x, {x.size(-1)}, norm->weight, norm->bias, 1e-6); }
+at::Tensor normed(const at::Tensor& x, const Norm& norm) {
+  return at::layer_norm(x, {x.size(-1)}, norm->weight, norm->bias, 1e-6);
+}
 
 /// The encoder from libtorch's own operators, as the formulas stand.
 at::Tensor plainEncoder(Encoder& encoder, const at::Tensor& patches, const at::Tensor& index) {
@@ -65,7 +67,8 @@ void equalsPlain() {
   const at::Tensor index = at::tensor({0, 3, 5, 1, 2, 4}, at::kLong).view({2, 3});
   for (const auto& [count, places] : {std::pair<int64_t, at::Tensor>{3, index}, {6, {}}}) {
     const at::Tensor patches = somePatches(count);
-    const at::Tensor got = encoder->forward(patches, places, {}, kPass, "e"), want = plainEncoder(encoder, patches, places);
+    const at::Tensor got = encoder->forward(patches, places, {}, kPass, "e"),
+                     want = plainEncoder(encoder, patches, places);
     expectClose("output", got, want, 2e-5);
     const auto parameters = encoder->parameters();
     const at::Tensor weights = numbers(got.sizes(), 8).detach();

@@ -69,8 +69,9 @@ void residualAloneMatchesPlain() {
     if (!p.branch) continue;
     auto in = inputs(p, 3, 5, 12, at::kFloat);
     in[1] = in[2] = at::Tensor();  // no norm
-    expectSame("residual", [&](const auto& t) { return std::vector{ops::addResidual(t[0], residual(p, t))}; },
-               [&](const auto& t) { return std::vector{ops::addResidualPlain(t[0], residual(p, t))}; }, in, 1e-6, 1e-5);
+    expectSame(
+        "residual", [&](const auto& t) { return std::vector{ops::addResidual(t[0], residual(p, t))}; },
+        [&](const auto& t) { return std::vector{ops::addResidualPlain(t[0], residual(p, t))}; }, in, 1e-6, 1e-5);
     in = inputs(p, 2, 2, 3, at::kDouble);
     in[1] = in[2] = at::Tensor();
     expectGradients("residual", [&](const auto& t) { return std::vector{ops::addResidual(t[0], residual(p, t))}; }, in);

@@ -13,7 +13,8 @@ struct Sizes {
   int64_t batch, queries, keys, dim, heads;
 };
 
-constexpr Sizes kSizes[] = {{1, 1, 1, 4, 1}, {2, 5, 5, 12, 3}, {3, 7, 11, 24, 3}, {2, 98, 196, 32, 2}, {1, 17, 33, 8, 8}};
+constexpr Sizes kSizes[] = {
+    {1, 1, 1, 4, 1}, {2, 5, 5, 12, 3}, {3, 7, 11, 24, 3}, {2, 98, 196, 32, 2}, {1, 17, 33, 8, 8}};
 
 std::vector<at::Tensor> crossInputs(const Sizes& s, at::ScalarType type) {
   return {numbers({s.batch, s.queries, s.dim}, 1, type), numbers({s.batch, s.keys, s.dim}, 2, type),
@@ -25,7 +26,8 @@ Function cross(int64_t heads) {
 }
 
 Function crossPlain(int64_t heads) {
-  return [=](const auto& in) { return std::vector{ops::crossAttentionPlain(in[0], in[1], in[2], {in[3], in[4]}, heads)}; };
+  return
+      [=](const auto& in) { return std::vector{ops::crossAttentionPlain(in[0], in[1], in[2], {in[3], in[4]}, heads)}; };
 }
 
 Function self(int64_t heads) {
@@ -41,14 +43,15 @@ Function selfPlain(int64_t heads) {
 
 void crossMatchesPlain() {
   for (const Sizes& s : kSizes) {
-    expectSame(text("queries ", s.queries, " keys ", s.keys), cross(s.heads), crossPlain(s.heads), crossInputs(s, at::kFloat), 1e-5,
-               1e-4);
+    expectSame(text("queries ", s.queries, " keys ", s.keys), cross(s.heads), crossPlain(s.heads),
+               crossInputs(s, at::kFloat), 1e-5, 1e-4);
   }
 }
 
 void selfMatchesPlain() {
   for (const Sizes& s : kSizes) {
-    const std::vector<at::Tensor> in = {numbers({s.batch, s.queries, 3 * s.dim}, 1), numbers({s.dim}, 2), numbers({s.dim}, 3)};
+    const std::vector<at::Tensor> in = {numbers({s.batch, s.queries, 3 * s.dim}, 1), numbers({s.dim}, 2),
+                                        numbers({s.dim}, 3)};
     expectSame(text("tokens ", s.queries), self(s.heads), selfPlain(s.heads), in, 1e-5, 1e-4);
   }
 }

@@ -19,7 +19,8 @@ Function plain() {
 
 void fusedMatchesPlain() {
   for (const auto& [rows, width] : {std::array<int64_t, 2>{1, 1}, {1, 7}, {5, 16}, {3, 33}, {17, 96}}) {
-    expectSame(text("[", rows, ", ", width, "]"), fused(), plain(), {numbers({rows, width}, 1), numbers({width}, 2)}, 2e-6, 1e-5);
+    expectSame(text("[", rows, ", ", width, "]"), fused(), plain(), {numbers({rows, width}, 1), numbers({width}, 2)},
+               2e-6, 1e-5);
   }
 }
 
@@ -29,7 +30,9 @@ void tailsAreFinite() {
   expectSame("tails", fused(), plain(), {x, at::zeros({7}).requires_grad_(true)}, 1e-6, 1e-6);
 }
 
-void gradientsAreRight() { expectGradients("plain path", fused(), {numbers({2, 5}, 1, at::kDouble), numbers({5}, 2, at::kDouble)}); }
+void gradientsAreRight() {
+  expectGradients("plain path", fused(), {numbers({2, 5}, 1, at::kDouble), numbers({5}, 2, at::kDouble)});
+}
 
 void lowPrecisionIsNear() {
   const at::Tensor h = numbers({9, 40}, 1).detach().to(at::kBFloat16).requires_grad_(true), bias = numbers({40}, 2);

@@ -57,7 +57,8 @@ void patchesAreWhatAConvolutionReads() {
 void channelsComeLast() {
   const at::Tensor images = at::arange(3 * 4 * 4, at::kFloat).view({1, 3, 4, 4});
   const at::Tensor patch = ops::channelsLast(ops::patchify(images, 2))[0][1];  // upper right
-  expectClose("values", patch, at::tensor({2.0F, 18.0F, 34.0F, 3.0F, 19.0F, 35.0F, 6.0F, 22.0F, 38.0F, 7.0F, 23.0F, 39.0F}), 0);
+  expectClose("values", patch,
+              at::tensor({2.0F, 18.0F, 34.0F, 3.0F, 19.0F, 35.0F, 6.0F, 22.0F, 38.0F, 7.0F, 23.0F, 39.0F}), 0);
 }
 
 }  // namespace

@@ -19,11 +19,14 @@ Function plain() {
 
 void matchesPlain() {
   for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1}, {1, 24, 7}, {14, 24, 96}, {99, 33, 65}}) {
-    expectSame(text(rows, " x ", in, " -> ", out), product(), plain(), {numbers({2, rows, in}, 1), numbers({out, in}, 2)}, 1e-4, 2e-3);
+    expectSame(text(rows, " x ", in, " -> ", out), product(), plain(),
+               {numbers({2, rows, in}, 1), numbers({out, in}, 2)}, 1e-4, 2e-3);
   }
 }
 
-void gradientsAreRight() { expectGradients("product", product(), {numbers({2, 3, 4}, 1, at::kDouble), numbers({5, 4}, 2, at::kDouble)}); }
+void gradientsAreRight() {
+  expectGradients("product", product(), {numbers({2, 3, 4}, 1, at::kDouble), numbers({5, 4}, 2, at::kDouble)});
+}
 
 /// The gradient of a converted weight arrives at the weight itself, in its own type.
 void gradientReachesMaster() {
