@@ -9,11 +9,6 @@
 
 #include "ops/rows.h"
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 takes its own _mm512_undefined_epi32() for a mistake (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 namespace cae::ops {
 namespace {
 
