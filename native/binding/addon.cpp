@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "base/cpu_memory.h"
 #include "binding/bindings.h"
 #include "binding/env_data.h"
 #include "binding/errors.h"
@@ -89,6 +90,7 @@ void exportAll(Napi::Env env, Napi::Object exports, std::index_sequence<I...>) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  installCpuMemory();
   env.SetInstanceData(new EnvData(env));
   exportAll(env, exports, std::make_index_sequence<std::size(kEntries)>());
   return exports;

@@ -3,6 +3,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "base/cpu_memory.h"
 #include "binding/args.h"
 #include "binding/bindings.h"
 #include "binding/submit.h"
@@ -71,6 +72,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
       env, executor,
       [object = std::move(box.object)]() mutable {
         object.reset();
+        releaseCpuMemory();
         return Nothing{};
       },
       nothingToJs);

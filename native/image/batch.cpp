@@ -16,6 +16,13 @@ at::Tensor joined(const std::vector<std::shared_ptr<Batch>>& parts, at::Tensor B
 
 }  // namespace
 
+Batch Batch::rows(int64_t begin, int64_t end) const {
+  const auto cut = [begin, end](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.narrow(0, begin, end - begin) : tensor;
+  };
+  return {.images = cut(images), .mask = cut(mask), .ids = cut(ids), .labels = cut(labels)};
+}
+
 Batch Batch::to(const at::Device& device) const {
   const auto moved = [&device](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;

@@ -15,6 +15,9 @@ struct Batch {
   at::Tensor ids;     // int32 or int64 [B, N], visual tokens
   at::Tensor labels;  // int32 [B], -1 where there is none
 
+  /// Samples [begin, end) of the batch, as views.
+  Batch rows(int64_t begin, int64_t end) const;
+
   /// The same batch for work on `device`. The mask stays on the host: it only decides which rows are gathered.
   Batch to(const at::Device& device) const;
 };

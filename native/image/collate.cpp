@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "image/large_tensor.h"
 
 namespace cae {
 namespace {
@@ -25,7 +24,7 @@ void checkCollate(const CollateConfig& c) {
 Collation::Collation(const CollateConfig& config, std::vector<Sample> samples)
     : config_(config), normalizer_(config.mean, config.std), samples_(std::move(samples)) {
   checkCollate(config_);
-  batch_.images = largeTensor({size(), 3, config_.height, config_.width}, at::kFloat);
+  batch_.images = at::empty({size(), 3, config_.height, config_.width}, at::kFloat);
   batch_.labels = at::empty({size()}, at::kInt);
   if (config_.mask) batch_.mask = at::zeros({size(), config_.mask->patches()}, at::kBool);
 }

@@ -133,8 +133,11 @@ class ContextAutoencoder : public Method {
     losses.total = losses.metrics.at("loss_main") + align;
     losses.metrics["loss_main"] = losses.metrics.at("loss_main").detach();
     losses.metrics["loss"] = losses.total.detach();
-    if (args.isTraining && !net_.teacher.is_empty()) copyToTeacher(config_.targetMomentum);
     return losses;
+  }
+
+  void followNetwork() override {
+    if (!net_.teacher.is_empty()) copyToTeacher(config_.targetMomentum);
   }
 
   at::Tensor reconstruct(const Batch& batch, bool full) override {

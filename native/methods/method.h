@@ -16,7 +16,7 @@ namespace cae {
 /// How a method's forward runs.
 struct ForwardArgs {
   at::ScalarType dtype;  // of the matrix products
-  bool isTraining;       // drop path is drawn, and a momentum target follows
+  bool isTraining;       // drop path is drawn
   DropPathKey key;
   Trace trace;
 };
@@ -47,8 +47,12 @@ class Method {
   /// values costs nothing there, while an index out of range would end a CUDA process.
   virtual void check(const Batch& batch) const = 0;
 
-  /// Loss of a batch that passed check(), its tensors on the network's device (the mask on the host).
+  /// Loss of a batch that passed check(), its tensors on the network's device (the mask on the host). Threads may call
+  /// it side by side.
   virtual Losses forward(const Batch& batch, const ForwardArgs& args) = 0;
+
+  /// Lets a momentum target follow the network: once a training step, between its forward passes and its update.
+  virtual void followNetwork() {}
 
   /// The part that outlives pre-training.
   virtual Encoder& encoder() = 0;

@@ -4,7 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
-#include <vector>
+
+#include "ops/heads.h"
 
 namespace cae::ops {
 namespace {
@@ -14,21 +15,6 @@ using torch::autograd::variable_list;
 
 double scaleOf(int64_t dim, int64_t heads) { return 1.0 / std::sqrt(static_cast<double>(dim / heads)); }
 
-/// [B, N, D] with any strides -> [B·heads, N, Dh] contiguous.
-at::Tensor splitHeads(const at::Tensor& x, int64_t heads) {
-  const int64_t b = x.size(0), n = x.size(1), d = x.size(2);
-  return x.unflatten(2, {heads, d / heads}).transpose(1, 2).reshape({b * heads, n, d / heads});
-}
-
-/// [B·heads, N, Dh] -> [B, N, D], written into `out` when given (a slice of a packed gradient).
-at::Tensor mergeHeads(const at::Tensor& x, int64_t batch, const at::Tensor& out = {}) {
-  const int64_t heads = x.size(0) / batch, n = x.size(1), dh = x.size(2);
-  const at::Tensor merged = x.view({batch, heads, n, dh}).transpose(1, 2);  // [B, N, heads, Dh]
-  if (!out.defined()) return merged.reshape({batch, n, heads * dh});
-  out.view({batch, n, heads, dh}).copy_(merged);
-  return out;
-}
-
 /// Head-major operands of one attention; q carries the scale.
 struct Operands {
   at::Tensor q, k, v;  // [B·heads, N, Dh]
@@ -36,10 +22,9 @@ struct Operands {
 
 Operands split(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
                int64_t heads) {
-  const auto type = q.scalar_type();
-  return {.q = splitHeads((q + bias.q.to(type)).mul_(scaleOf(q.size(2), heads)), heads),
+  return {.q = splitHeads(q, heads, bias.q, scaleOf(q.size(2), heads)),
           .k = splitHeads(k, heads),
-          .v = splitHeads(v + bias.v.to(type), heads)};
+          .v = splitHeads(v, heads, bias.v)};
 }
 
 /// softmax over the last dimension of `scores`, which is overwritten.
@@ -58,18 +43,14 @@ Saved attend(const Operands& x, int64_t batch) {
   return {.weights = weights, .out = mergeHeads(at::bmm(weights, x.v), batch)};
 }
 
-/// Gradients of the head-major operands; dq is with respect to the scaled, biased query times the scale, that is to q
-/// itself.
-Operands attendBackward(const Operands& x, const at::Tensor& weights, const at::Tensor& dOut, int64_t heads,
-                        double scale) {
+/// Gradients of the head-major operands: dq with respect to the scaled query.
+Operands attendBackward(const Operands& x, const at::Tensor& weights, const at::Tensor& dOut, int64_t heads) {
   const at::Tensor d = splitHeads(dOut, heads);                 // [B·heads, Nq, Dh]
   const at::Tensor dv = at::bmm(weights.transpose(1, 2), d);    // [B·heads, Nk, Dh]
   const at::Tensor dWeights = at::bmm(d, x.v.transpose(1, 2));  // [B·heads, Nq, Nk]
   const at::Tensor dScores = at::_softmax_backward_data(dWeights, weights, -1, weights.scalar_type());
-  return {.q = at::bmm(dScores, x.k).mul_(scale), .k = at::bmm(dScores.transpose(1, 2), x.q), .v = dv};
+  return {.q = at::bmm(dScores, x.k), .k = at::bmm(dScores.transpose(1, 2), x.q), .v = dv};
 }
-
-at::Tensor biasGrad(const at::Tensor& d, const at::Tensor& like) { return d.sum({0, 1}, false, like.scalar_type()); }
 
 class SelfAttention : public torch::autograd::Function<SelfAttention> {
  public:
@@ -79,8 +60,9 @@ class SelfAttention : public torch::autograd::Function<SelfAttention> {
     const Operands x =
         split(qkv.narrow(2, 0, dim), qkv.narrow(2, dim, dim), qkv.narrow(2, 2 * dim, dim), {qBias, vBias}, heads);
     const Saved s = attend(x, qkv.size(0));
-    ctx->save_for_backward({x.q, x.k, x.v, s.weights, qBias, vBias});
+    ctx->save_for_backward({x.q, x.k, x.v, s.weights});
     ctx->saved_data["heads"] = heads;
+    ctx->saved_data["master"] = static_cast<int64_t>(qBias.scalar_type());
     return s.out;
   }
 
@@ -88,12 +70,13 @@ class SelfAttention : public torch::autograd::Function<SelfAttention> {
     const variable_list s = ctx->get_saved_variables();
     const int64_t heads = ctx->saved_data["heads"].toInt(), batch = grads[0].size(0), n = grads[0].size(1),
                   dim = grads[0].size(2);
-    const Operands d = attendBackward({s[0], s[1], s[2]}, s[3], grads[0], heads, scaleOf(dim, heads));
+    const auto master = static_cast<at::ScalarType>(ctx->saved_data["master"].toInt());
+    const Operands d = attendBackward({s[0], s[1], s[2]}, s[3], grads[0], heads);
     const at::Tensor dqkv = at::empty({batch, n, 3 * dim}, grads[0].options());
-    const at::Tensor dq = mergeHeads(d.q, batch, dqkv.narrow(2, 0, dim));
+    const at::Tensor dqBias = mergeHeadsAndSum(d.q, scaleOf(dim, heads), dqkv.narrow(2, 0, dim), master);
     mergeHeads(d.k, batch, dqkv.narrow(2, dim, dim));
-    const at::Tensor dv = mergeHeads(d.v, batch, dqkv.narrow(2, 2 * dim, dim));
-    return {dqkv, biasGrad(dq, s[4]), biasGrad(dv, s[5]), {}};
+    const at::Tensor dvBias = mergeHeadsAndSum(d.v, 1, dqkv.narrow(2, 2 * dim, dim), master);
+    return {dqkv, dqBias, dvBias, {}};
   }
 };
 
@@ -103,17 +86,21 @@ class CrossAttention : public torch::autograd::Function<CrossAttention> {
                             const at::Tensor& qBias, const at::Tensor& vBias, int64_t heads) {
     const Operands x = split(q, k, v, {qBias, vBias}, heads);
     const Saved s = attend(x, q.size(0));
-    ctx->save_for_backward({x.q, x.k, x.v, s.weights, qBias, vBias});
+    ctx->save_for_backward({x.q, x.k, x.v, s.weights});
     ctx->saved_data["heads"] = heads;
+    ctx->saved_data["master"] = static_cast<int64_t>(qBias.scalar_type());
     return s.out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const variable_list s = ctx->get_saved_variables();
     const int64_t heads = ctx->saved_data["heads"].toInt(), batch = grads[0].size(0), dim = grads[0].size(2);
-    const Operands d = attendBackward({s[0], s[1], s[2]}, s[3], grads[0], heads, scaleOf(dim, heads));
-    const at::Tensor dq = mergeHeads(d.q, batch), dk = mergeHeads(d.k, batch), dv = mergeHeads(d.v, batch);
-    return {dq, dk, dv, biasGrad(dq, s[4]), biasGrad(dv, s[5]), {}};
+    const auto master = static_cast<at::ScalarType>(ctx->saved_data["master"].toInt());
+    const Operands d = attendBackward({s[0], s[1], s[2]}, s[3], grads[0], heads);
+    const at::Tensor dq = at::empty_like(grads[0]), dv = at::empty({batch, d.v.size(1), dim}, grads[0].options());
+    const at::Tensor dqBias = mergeHeadsAndSum(d.q, scaleOf(dim, heads), dq, master);
+    const at::Tensor dvBias = mergeHeadsAndSum(d.v, 1, dv, master);
+    return {dq, mergeHeads(d.k, batch), dv, dqBias, dvBias, {}};
   }
 };
 
@@ -146,16 +133,17 @@ at::Tensor crossAttention(const at::Tensor& q, const at::Tensor& k, const at::Te
 at::Tensor attentionWeights(const at::Tensor& q, const at::Tensor& k, const at::Tensor& qBias, int64_t heads) {
   const at::NoGradGuard noGrad;
   const int64_t batch = q.size(0);
-  const at::Tensor scaled = (q.to(at::kFloat) + qBias).mul_(scaleOf(q.size(2), heads));
-  const at::Tensor scores = at::bmm(splitHeads(scaled, heads), splitHeads(k.to(at::kFloat), heads).transpose(1, 2));
+  const at::Tensor scaled = splitHeads(q.to(at::kFloat), heads, qBias, scaleOf(q.size(2), heads));
+  const at::Tensor scores = at::bmm(scaled, splitHeads(k.to(at::kFloat), heads).transpose(1, 2));
   return softmaxInPlace(scores).view({batch, heads, q.size(1), k.size(1)});
 }
 
 at::Tensor crossAttentionPlain(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionBias& bias,
                                int64_t heads) {
-  const Operands x = {.q = splitHeads((q + bias.q) * scaleOf(q.size(2), heads), heads),
-                      .k = splitHeads(k, heads),
-                      .v = splitHeads(v + bias.v, heads)};
+  const auto headed = [heads](const at::Tensor& x) {  // [B, N, D] -> [B·heads, N, Dh]
+    return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2).flatten(0, 1);
+  };
+  const Operands x = {.q = headed((q + bias.q) * scaleOf(q.size(2), heads)), .k = headed(k), .v = headed(v + bias.v)};
   const at::Tensor weights = at::softmax(at::bmm(x.q, x.k.transpose(1, 2)), -1);
   return mergeHeads(at::bmm(weights, x.v), q.size(0));
 }

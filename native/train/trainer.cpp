@@ -1,13 +1,37 @@
 #include "train/trainer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <omp.h>
 
 #include <chrono>
 #include <cmath>
 
 #include "base/check.h"
+#include "train/ordered_grads.h"
 
 namespace cae {
+namespace {
+
+/// How many threads share a step by samples, each with its own forward and backward pass and one thread for its
+/// operators: on a CPU all of them, as threads that share every small operator wait for each other more than they
+/// compute. One where a batch has too few samples to go round.
+int64_t lanesFor(const Batch& batch, const at::Device& device) {
+  const int64_t threads = at::get_num_threads();
+  return device.is_cpu() && batch.images.size(0) >= threads ? threads : 1;
+}
+
+/// Calls body(lane) in a thread for each lane; operators inside use that thread alone.
+template <class Body>
+void runLanes(int64_t lanes, const Body& body) {
+  at::parallel_for(0, lanes, 1, [&](int64_t first, int64_t last) {
+    omp_set_num_threads(1);  // for this task only: it ends with the parallel region
+    for (int64_t lane = first; lane < last; ++lane) body(lane);
+  });
+}
+
+}  // namespace
+
 Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const AdamWConfig& config)
     : method_(std::move(method)),
       dtype_(dtype),
@@ -15,34 +39,65 @@ Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const Ada
       optimizer_(params_, config),
       lowPrecision_(method_->network(), dtype) {}
 
+Trainer::Metrics Trainer::differentiate(const Piece& piece, const Hyper& hyper) {
+  const Batch batch = piece.batch->rows(piece.begin, piece.end).to(params_.values().device());
+  const ForwardArgs args = {.dtype = dtype_,
+                            .isTraining = true,
+                            .key = {.seed = hyper.seed, .step = hyper.step, .firstPosition = piece.position},
+                            .trace = {}};
+  const Losses losses = method_->forward(batch, args);
+  losses.total.backward(at::full({}, piece.share, losses.total.options()));
+  Metrics metrics;
+  for (const auto& [name, value] : losses.metrics) metrics[name] = value.to(at::kDouble) * piece.share;
+  return metrics;
+}
+
 StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper) {
   CAE_CHECK(!batches.empty(), "ERR_CAE_SHAPE", "a step needs at least one batch");
   const auto start = std::chrono::steady_clock::now();
-  const at::Device device = params_.values().device();
   int64_t samples = 0;
   for (const auto& batch : batches) {
     method_->check(*batch);
     samples += batch->images.size(0);
   }
 
-  params_.grads().zero_();
-  std::map<std::string, at::Tensor> sums;
+  const int64_t lanes = lanesFor(*batches.front(), params_.values().device());
+  std::vector<Piece> pieces;
   int64_t position = hyper.firstPosition;
-  for (const auto& given : batches) {
-    const Batch batch = given->to(device);
-    const ForwardArgs args = {.dtype = dtype_,
-                              .isTraining = true,
-                              .key = {.seed = hyper.seed, .step = hyper.step, .firstPosition = position},
-                              .trace = {}};
-    const Losses losses = method_->forward(batch, args);
-    const double share = static_cast<double>(batch.images.size(0)) / static_cast<double>(samples);
-    losses.total.backward(at::full({}, share, losses.total.options()));
-    for (const auto& [name, value] : losses.metrics) {
-      const at::Tensor part = value.to(at::kDouble) * share;
-      at::Tensor& sum = sums[name];
-      sum = sum.defined() ? sum + part : part;
+  for (const auto& batch : batches) {
+    const int64_t size = batch->images.size(0);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const int64_t begin = size * lane / lanes, end = size * (lane + 1) / lanes;
+      pieces.push_back({.batch = batch.get(),
+                        .begin = begin,
+                        .end = end,
+                        .share = static_cast<double>(end - begin) / static_cast<double>(samples),
+                        .position = position + begin});
     }
-    position += batch.images.size(0);
+    position += size;
+  }
+  std::vector<Metrics> metrics(pieces.size());
+  const auto run = [&](size_t piece) { metrics[piece] = differentiate(pieces[piece], hyper); };
+  if (lanes == 1) {
+    params_.grads().zero_();
+    for (size_t piece = 0; piece < pieces.size(); ++piece) run(piece);
+  } else {
+    OrderedGrads grads(params_);
+    runLanes(lanes, [&](int64_t lane) {
+      for (auto piece = static_cast<size_t>(lane); piece < pieces.size(); piece += static_cast<size_t>(lanes)) {
+        OrderedGrads::setPiece(static_cast<int64_t>(piece));
+        run(piece);
+      }
+    });
+    grads.finish();
+  }
+  method_->followNetwork();
+  Metrics sums;
+  for (const Metrics& piece : metrics) {
+    for (const auto& [name, value] : piece) {
+      at::Tensor& sum = sums[name];
+      sum = sum.defined() ? sum + value : value;
+    }
   }
 
   // The one wait for the device: the numbers to report, among them those that decide whether to update.

@@ -46,6 +46,19 @@ class Trainer {
   void weightsChanged() { lowPrecision_.refresh(); }
 
  private:
+  using Metrics = std::map<std::string, at::Tensor>;
+
+  /// Samples [begin, end) of a batch: what one thread differentiates at a time.
+  struct Piece {
+    const Batch* batch;
+    int64_t begin, end;
+    double share;      // of the step's samples
+    int64_t position;  // of the first sample in the global batch
+  };
+
+  /// Adds the gradients of a piece's share of the loss; returns that share of the metrics.
+  Metrics differentiate(const Piece& piece, const Hyper& hyper);
+
   std::shared_ptr<Method> method_;
   at::ScalarType dtype_;
   FlatParams params_;

@@ -22,9 +22,9 @@ export const recipes = {
     preset: 'cae-nano',
     model: { maskShape: 'random', normalizeTarget: false, dropPath: 0 },
     train: {
-      epochs: 20,
+      epochs: 36,
       batchSize: 64,
-      lr: 1e-3,
+      lr: 1.5e-3,
       minLr: 1e-5,
       warmupEpochs: 1,
       scaleMin: 0.6,

@@ -1,27 +1,8 @@
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { env, execPath } from 'node:process'
-
 import { ContextAutoencoder } from '../../src/api/model.js'
 import { Trainer } from '../../src/api/trainer.js'
 import type { CAEConfigInput } from '../../src/methods/cae.js'
 import { loadAddon } from '../../src/native/load.js'
-import { chooseAddon, packageRoot } from '../../src/setup/choose-addon.js'
-
-const world = JSON.stringify(join(__dirname, '../support/border-world.cjs'))
-
-/** Runs a program in a process of its own, with a small world at hand; resolves with its output when it exits with 0. */
-async function runChild(program: string): Promise<string> {
-  const { addon } = await chooseAddon(env, packageRoot)
-  return new Promise((resolve, reject) => {
-    const source = `const { Worker } = require('node:worker_threads'); const { addon, makeWorld } = require(${world}); (async () => { ${program} })()`
-    const options = { env: { ...env, ADDON: addon?.path, OMP_NUM_THREADS: '1' } }
-    execFile(execPath, ['-e', source], options, (error, stdout, stderr) => {
-      if (error) reject(new Error(`ended with ${error.code ?? error.signal}: ${stderr}`))
-      else resolve(stdout.trim())
-    })
-  })
-}
+import { runChild, world } from '../support/border-child.js'
 
 /** Source of a worker thread, as an expression. */
 const worker = (program: string) =>

@@ -33,9 +33,9 @@ const config = {
 }
 const hyper = (step) => ({ step, lr: 1e-3, weightDecay: 0.05, clipNorm: 3, seed: 1, firstPosition: 0 })
 
-/** A model with its trainer and a batch; a step takes some tens of milliseconds. */
-async function makeWorld(count = 16) {
-  const model = await addon.createModel(config, 1, 'cpu')
+/** A model with its trainer and a batch of `count` images; a step takes some tens of milliseconds. */
+async function makeWorld(count = 16, overrides = {}) {
+  const model = await addon.createModel({ ...config, ...overrides }, 1, 'cpu')
   const trainer = await addon.createTrainer(model, { precision: 'fp32', beta1: 0.9, beta2: 0.999, eps: 1e-8 })
   const images = { data: Float32Array.from({ length: count * 3 * 64 * 64 }, (_, i) => Math.sin(i)), shape: [count, 3, 64, 64] }
   const mask = { data: Uint8Array.from({ length: count * 64 }, (_, i) => i % 2), shape: [count, 64] }

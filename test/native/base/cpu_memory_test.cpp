@@ -1,0 +1,93 @@
+#include "base/cpu_memory.h"
+
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+#include <random>
+#include <thread>
+
+#include "testing.h"
+
+namespace {
+
+using namespace cae;
+using namespace cae::testing;
+
+/// A tensor of `bytes` bytes, all of them `mark`.
+at::Tensor marked(int64_t bytes, uint8_t mark) {
+  at::Tensor tensor = at::empty({bytes}, at::kByte);
+  CAE_CHECK(reinterpret_cast<uintptr_t>(tensor.data_ptr()) % 64 == 0, "TEST", "not on a cache line");
+  std::memset(tensor.data_ptr(), mark, static_cast<size_t>(bytes));
+  return tensor;
+}
+
+void expectMarked(const at::Tensor& tensor, uint8_t mark) {
+  CAE_CHECK(tensor.eq(mark).all().item<bool>(), "TEST", "a block of ", tensor.numel(), " bytes was written over");
+}
+
+/// Takes and gives back in random order, from a few bytes to a few segments.
+void churn(unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::pair<at::Tensor, uint8_t>> held;
+  for (int round = 0; round < 3000; ++round) {
+    const int64_t bytes = int64_t{1} << (random() % (round % 100 == 0 ? 27 : 18));
+    const auto mark = static_cast<uint8_t>(random());
+    held.emplace_back(marked(bytes + random() % 100, mark), mark);
+    while (held.size() > 40) {
+      const size_t at = random() % held.size();
+      expectMarked(held[at].first, held[at].second);
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
+  for (const auto& [tensor, mark] : held) expectMarked(tensor, mark);
+}
+
+void blocksDoNotOverlap() { churn(1); }
+
+void threadsDoNotDisturbEachOther() {
+  std::vector<std::thread> threads;
+  std::vector<std::exception_ptr> failures(4);
+  for (unsigned i = 0; i < failures.size(); ++i) {
+    threads.emplace_back([i, &failures] {
+      try {
+        churn(i);
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+/// What one thread took another may give back, also when the first has ended.
+void memoryTravelsBetweenThreads() {
+  at::Tensor tensor;
+  std::thread([&tensor] { tensor = marked(5000, 7); }).join();
+  expectMarked(tensor, 7);
+  tensor.reset();
+}
+
+void releaseKeepsWhatIsInUse() {
+  const at::Tensor small = marked(100, 1), large = marked(int64_t{40} << 20, 2);
+  marked(int64_t{90} << 20, 3).reset();
+  releaseCpuMemory();
+  expectMarked(small, 1);
+  expectMarked(large, 2);
+  churn(9);
+}
+
+void nothingIsATensorToo() { CAE_CHECK(at::empty({0}).numel() == 0, "TEST", "an empty tensor has values"); }
+
+}  // namespace
+
+int main() {
+  installCpuMemory();
+  return runAll({{"blocks in use do not overlap", blocksDoNotOverlap},
+                 {"threads do not disturb each other", threadsDoNotDisturbEachOther},
+                 {"memory may be given back by another thread", memoryTravelsBetweenThreads},
+                 {"release keeps what is in use", releaseKeepsWhatIsInUse},
+                 {"a tensor may be empty", nothingIsATensorToo}});
+}
