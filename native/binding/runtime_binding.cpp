@@ -66,13 +66,15 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (box.bytes != 0) Napi::MemoryManagement::AdjustExternalMemory(env, -box.bytes);
   box.bytes = 0;
+  // Batches come and go with every step, which takes their memory again; what a model or trainer held is given back.
+  const bool isLasting = box.kind != HandleKind::kBatch;
   // Queued behind the work in flight, so the promise resolves when that is done and the object is gone.
   auto executor = box.executor ? box.executor : EnvData::of(env).images();
   return submit(
       env, executor,
-      [object = std::move(box.object)]() mutable {
+      [object = std::move(box.object), isLasting]() mutable {
         object.reset();
-        releaseCpuMemory();
+        if (isLasting) releaseCpuMemory();
         return Nothing{};
       },
       nothingToJs);

@@ -18,8 +18,7 @@ using Vec = at::vec::Vectorized<float>;
 
 constexpr float kNormalPeak = 0.3989422804014327F;  // 1/sqrt(2 pi), the standard normal density at 0
 
-/// e^x for x <= 0, within two units in the last place: 2^n · e^r with |r| <= ln 2 / 2, e^r by the polynomial of Cephes'
-/// expf. Values below the normal numbers become the smallest of them.
+/// e^x for x <= 0, cut at -87: 2^n · e^r with |r| <= ln 2 / 2, e^r by the polynomial of Cephes' expf.
 [[gnu::always_inline]] inline Vec expOfNegative(const Vec& x) {
   const Vec bounded = at::vec::maximum(x, Vec(-87.0F));
   const Vec n = (bounded * Vec(std::numbers::log2e_v<float>)).round();

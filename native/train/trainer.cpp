@@ -68,6 +68,7 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
     const int64_t size = batch->images.size(0);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const int64_t begin = size * lane / lanes, end = size * (lane + 1) / lanes;
+      if (begin == end) continue;  // a batch smaller than the first, with fewer samples than lanes
       pieces.push_back({.batch = batch.get(),
                         .begin = begin,
                         .end = end,
