@@ -5,6 +5,7 @@ import { embed } from '../../src/api/embed.js'
 import { ContextAutoencoder } from '../../src/api/model.js'
 import { colouredImages } from '../support/labelled-images.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { tinyModel } from '../support/tiny-model.js'
 
 const folder = temporaryFolder()
 const script = join(__dirname, '../interop/features_read.py')
@@ -18,17 +19,7 @@ if (!hasReaders) {
 
 const readsThem = hasReaders ? test : test.skip
 readsThem('NumPy and safetensors read what embed writes', async () => {
-  await using model = await ContextAutoencoder.create({
-    imageSize: 16,
-    patchSize: 8,
-    embedDim: 16,
-    depth: 1,
-    numHeads: 2,
-    decoderDim: 16,
-    decoderHeads: 2,
-    regressorDepth: 1,
-    decoderDepth: 1,
-  })
+  await using model = await ContextAutoencoder.create({ ...tinyModel, imageSize: 16 })
   const images = colouredImages({ length: 5, classes: 2, size: 16, seed: 1, noise: 0.5 })
   const npy = join(folder(), 'patches.npy')
   const safetensors = join(folder(), 'cls.safetensors')

@@ -7,6 +7,7 @@ import type { Dataset } from '../../src/data/dataset.js'
 import { openSafetensors } from '../../src/io/safetensors.js'
 import { colouredImages } from '../support/labelled-images.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { tinyModel } from '../support/tiny-model.js'
 
 const folder = temporaryFolder()
 const images: Dataset = {
@@ -17,17 +18,7 @@ const options = { encodeBatch: 3 }
 
 let model: ContextAutoencoder
 beforeAll(async () => {
-  model = await ContextAutoencoder.create({
-    imageSize: 16,
-    patchSize: 8,
-    embedDim: 16,
-    depth: 1,
-    numHeads: 2,
-    decoderDim: 16,
-    decoderHeads: 2,
-    regressorDepth: 1,
-    decoderDepth: 1,
-  })
+  model = await ContextAutoencoder.create({ ...tinyModel, imageSize: 16 })
 })
 afterAll(() => model.dispose())
 

@@ -4,6 +4,7 @@ import type { Dataset } from '../../src/data/dataset.js'
 import { type FeatureExtractor, rawPixels } from '../../src/eval/extractor.js'
 import type { EvalProgress } from '../../src/eval/task.js'
 import { colouredImages } from '../support/labelled-images.js'
+import { tinyModel } from '../support/tiny-model.js'
 
 const train = colouredImages({ length: 48, classes: 4, size: 16, seed: 1, noise: 0.6 })
 const test_ = colouredImages({ length: 24, classes: 4, size: 16, seed: 2, noise: 0.6 })
@@ -12,17 +13,7 @@ const pixels = rawPixels(16)
 
 let model: ContextAutoencoder
 beforeAll(async () => {
-  model = await ContextAutoencoder.create({
-    imageSize: 16,
-    patchSize: 8,
-    embedDim: 16,
-    depth: 1,
-    numHeads: 2,
-    decoderDim: 16,
-    decoderHeads: 2,
-    regressorDepth: 1,
-    decoderDepth: 1,
-  })
+  model = await ContextAutoencoder.create({ ...tinyModel, imageSize: 16, depth: 1 })
 })
 afterAll(() => model.dispose())
 

@@ -4,18 +4,10 @@ import { inspect } from '../../src/api/inspect.js'
 import { ContextAutoencoder } from '../../src/api/model.js'
 import { writeSafetensors } from '../../src/io/safetensors.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { tinyModel } from '../support/tiny-model.js'
 
 const folder = temporaryFolder()
-const config = {
-  preset: 'cae-nano',
-  imageSize: 16,
-  patchSize: 4,
-  embedDim: 16,
-  numHeads: 2,
-  depth: 1,
-  regressorDepth: 1,
-  decoderDepth: 1,
-} as const
+const config = { ...tinyModel, imageSize: 16, patchSize: 4, maskShape: 'random' } as const
 
 async function saved(overrides: object = {}): Promise<string> {
   const path = join(folder(), 'model.safetensors')

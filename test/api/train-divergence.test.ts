@@ -5,7 +5,8 @@ import { trainCAE } from '../../src/api/train.js'
 import { verifyCheckpoint } from '../../src/train/checkpoint.js'
 import type { TrainEvent } from '../../src/train/events.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { tinyModel, tinyRun } from '../support/tiny-run.js'
+import { tinyModel } from '../support/tiny-model.js'
+import { tinyRun } from '../support/tiny-run.js'
 
 jest.setTimeout(30_000) // each takes well under a second on a quiet machine
 

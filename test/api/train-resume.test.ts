@@ -7,7 +7,8 @@ import { verifyCheckpoint } from '../../src/train/checkpoint.js'
 import type { TrainEvent } from '../../src/train/events.js'
 import { timingKeys } from '../../src/train/metrics.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { drawnImages, tinyModel, tinyRun } from '../support/tiny-run.js'
+import { tinyModel } from '../support/tiny-model.js'
+import { drawnImages, tinyRun } from '../support/tiny-run.js'
 
 jest.setTimeout(60_000) // some tests train four times; a machine may be busy with other things
 

@@ -6,7 +6,8 @@ import { openSafetensors } from '../../src/io/safetensors.js'
 import { verifyCheckpoint } from '../../src/train/checkpoint.js'
 import type { TrainEvent } from '../../src/train/events.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { drawnImages, tinyModel, tinyRun } from '../support/tiny-run.js'
+import { tinyModel } from '../support/tiny-model.js'
+import { drawnImages, tinyRun } from '../support/tiny-run.js'
 
 jest.setTimeout(30_000) // each takes well under a second on a quiet machine
 

@@ -6,18 +6,9 @@ import { ContextAutoencoder } from '../../src/api/model.js'
 import { openSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
 import type { CAEConfigInput } from '../../src/methods/cae.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { tinyModel } from '../support/tiny-model.js'
 
-const config: CAEConfigInput = {
-  preset: 'cae-nano',
-  imageSize: 16,
-  patchSize: 4,
-  embedDim: 16,
-  depth: 2,
-  numHeads: 2,
-  regressorDepth: 1,
-  decoderDepth: 1,
-  maskShape: 'random',
-}
+const config: CAEConfigInput = { ...tinyModel, imageSize: 16, patchSize: 4, maskShape: 'random' }
 const create = (seed: number, over: CAEConfigInput = {}) => ContextAutoencoder.create({ ...config, ...over }, { seed, device: 'cpu' })
 const folder = temporaryFolder()
 
@@ -91,7 +82,7 @@ describe('loading weights', () => {
     for (const [weights, subject] of [
       [rest, /mask_token is not there/],
       [{ ...before, stranger: flat }, /no stranger/],
-      [{ ...before, mask_token: flat }, /mask_token has the shape \[3\], the model wants \[1, 1, 16\]/],
+      [{ ...before, mask_token: flat }, /mask_token has the shape \[3\], the model wants \[1, 1, 24\]/],
       [{ stranger: flat }, /not one tensor/],
     ] as const) {
       await expect(model.loadWeights(weights)).rejects.toMatchObject({
@@ -100,12 +91,12 @@ describe('loading weights', () => {
       })
     }
     expect(await model.weights()).toEqual(before)
-    expect(token?.shape).toEqual([1, 1, 16])
+    expect(token?.shape).toEqual([1, 1, tinyModel.decoderDim])
   })
 
   test('takes what fits when it need not be strict', async () => {
     await using model = await create(1)
-    const token = { data: new Float32Array(16).fill(3), shape: [1, 1, 16] }
+    const token = { data: new Float32Array(24).fill(3), shape: [1, 1, 24] }
     const report = await model.loadWeights({ mask_token: token, stranger: token }, { strict: false })
     expect(report).toMatchObject({ loaded: ['mask_token'], unused: ['stranger'] })
     expect((await model.weights(['mask_token'])).mask_token).toEqual(token)

@@ -3,6 +3,7 @@ import { Trainer } from '../../src/api/trainer.js'
 import type { CAEConfigInput } from '../../src/methods/cae.js'
 import { loadAddon } from '../../src/native/load.js'
 import { runChild, world } from '../support/border-child.js'
+import { tinyModel } from '../support/tiny-model.js'
 
 /** Source of a worker thread, as an expression. */
 const worker = (program: string) =>
@@ -48,17 +49,7 @@ describe('ends of processes and threads', () => {
   })
 })
 
-const config: CAEConfigInput = {
-  preset: 'cae-nano',
-  imageSize: 16,
-  patchSize: 4,
-  embedDim: 16,
-  depth: 2,
-  numHeads: 2,
-  regressorDepth: 1,
-  decoderDepth: 1,
-  maskShape: 'random',
-}
+const config: CAEConfigInput = { ...tinyModel, imageSize: 16, patchSize: 4, maskShape: 'random' }
 const images = { data: new Float32Array(2 * 3 * 16 * 16), shape: [2, 3, 16, 16] }
 
 describe('lifetimes', () => {

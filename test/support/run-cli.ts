@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 const root = join(__dirname, '..', '..')
 
@@ -10,17 +12,37 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs the built `cae-torch`; `npm test` builds it first. No terminal, no colours. */
-export function runCli(
-  args: readonly string[],
-  o: { readonly nodeFlags?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
-): Promise<Finished> {
+interface CliOptions {
+  readonly nodeFlags?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** A command that runs. */
+export interface Started {
+  readonly finished: Promise<Finished>
+  kill(signal: NodeJS.Signals): void
+  /** Waits until one of its streams has said something. */
+  said(stream: 'stdout' | 'stderr', text: string): Promise<void>
+}
+
+/** Starts the built `cae-torch`; `npm test` builds it first. No terminal, no colours. */
+export function startCli(args: readonly string[], o: CliOptions = {}): Started {
   const command = [...(o.nodeFlags ?? []), join(root, 'lib/cli/main.js'), ...args]
   const env = { ...process.env, OMP_NUM_THREADS: '1', NO_COLOR: '1', ...o.env }
-  return new Promise((resolve) => {
-    execFile(process.execPath, command, { env, cwd: root }, (error, stdout, stderr) => {
-      const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null
-      resolve({ status, stdout, stderr })
-    })
-  })
+  const running = promisify(execFile)(process.execPath, command, { env, cwd: root })
+  const { child } = running
+  return {
+    finished: running.then(
+      (output) => ({ status: 0, ...output }),
+      ({ code, stdout, stderr }) => ({ status: typeof code === 'number' ? code : null, stdout, stderr }),
+    ),
+    kill: (signal) => child.kill(signal),
+    async said(stream, text) {
+      const from = child[stream]
+      for (let all = ''; !all.includes(text); ) all += (await once(from as NonNullable<typeof from>, 'data'))[0]
+    },
+  }
 }
+
+/** Runs it to its end. */
+export const runCli = (args: readonly string[], o?: CliOptions): Promise<Finished> => startCli(args, o).finished
