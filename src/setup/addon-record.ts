@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { instructionSetsOf } from './cpu.js'
+import { instructionSetsOf, levelSets } from './cpu.js'
 
 export const addonFile = 'cae_torch.node'
 export const recordFile = 'addon.json'
@@ -15,7 +15,7 @@ export interface AddonRecord {
   readonly libtorchVersion: string
   /** Target of `-march`. */
   readonly march: string
-  /** Instruction sets of the building CPU when `march` is `native`; else empty. */
+  /** Instruction sets that it may use: those of the building CPU when `march` is `native`, those of the level else. */
   readonly instructionSets: readonly string[]
   /** Hash of the native sources; absent in a checkout, where the build system itself compares them. */
   readonly sources: string | undefined
@@ -41,7 +41,7 @@ function parseRecord(json: string): AddonRecord | undefined {
     if (typeof value !== 'object' || value === null) return undefined
     const { libtorch, libtorchVersion, march, cpuFlags, sources } = value as Record<string, unknown>
     if (typeof libtorch !== 'string' || typeof libtorchVersion !== 'string' || typeof march !== 'string') return undefined
-    const instructionSets = march === 'native' && typeof cpuFlags === 'string' ? instructionSetsOf(cpuFlags) : []
+    const instructionSets = march === 'native' && typeof cpuFlags === 'string' ? instructionSetsOf(cpuFlags) : levelSets(march)
     return { libtorch, libtorchVersion, march, instructionSets, sources: typeof sources === 'string' ? sources : undefined }
   } catch {
     return undefined

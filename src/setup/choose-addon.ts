@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import nodeGypBuild from 'node-gyp-build'
+import { join } from 'node:path'
 import { type AddonFile, addonIn, recordFile, sourceHash } from './addon-record.js'
 import { addonCache, type Environment } from './cache-folder.js'
 import { libtorchVersion } from './libtorch-folder.js'
@@ -30,11 +29,11 @@ export interface Choice {
   readonly causes: readonly string[]
 }
 
-/** Finds the addon to load: a prebuilt one of the package, the build of a checkout, the newest of the cache that fits these sources. */
+/** Finds the addon to load: the build of a checkout, or the newest of the cache that fits an installed package's sources. */
 export async function chooseAddon(env: Environment, root: string): Promise<Choice> {
   const causes: string[] = []
   const wanted = await wantedLibtorch(env)
-  for (const look of [prebuiltAddon, builtAddon, cachedAddon]) {
+  for (const look of [builtAddon, cachedAddon]) {
     for (const addon of await look(root, env, causes)) {
       if (wanted === undefined || (await realpath(addon.record.libtorch).catch(() => '')) === wanted.folder) return { addon, causes }
       const { libtorch, libtorchVersion: built } = addon.record
@@ -58,17 +57,6 @@ async function wantedLibtorch(env: Environment): Promise<{ variable: string; fol
 }
 
 type Look = (root: string, env: Environment, causes: string[]) => Promise<readonly AddonFile[]>
-
-const prebuiltAddon: Look = async (root, _env, causes) => {
-  if (!existsSync(join(root, 'prebuilds'))) return []
-  try {
-    const addon = await addonIn(dirname(nodeGypBuild.path(root)))
-    return addon === undefined ? [] : [addon]
-  } catch (error) {
-    causes.push(error instanceof Error ? error.message : String(error))
-    return []
-  }
-}
 
 const builtAddon: Look = async (root, _env, causes) => {
   if (!isCheckout(root)) return []

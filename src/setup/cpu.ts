@@ -22,11 +22,23 @@ export function missingInstructionSets(wanted: readonly string[], present: reado
   return present.length === 0 ? [] : wanted.filter((name) => !present.includes(name))
 }
 
-/** The x86-64 level (psABI: v2, v3, v4) that these instruction sets make; elsewhere the word for what is unknown. */
+/** What each x86-64 level (psABI) has over the one below, by the names of /proc/cpuinfo. */
+const levels = [
+  ['x86-64', ['sse2']],
+  ['x86-64-v2', ['ssse3', 'sse4_1', 'sse4_2', 'popcnt']],
+  ['x86-64-v3', ['avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe']],
+  ['x86-64-v4', ['avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl']],
+] as const
+
+/** The highest x86-64 level that these instruction sets make; elsewhere the word for what is unknown. */
 export function cpuLevel(present: readonly string[]): string {
-  const has = (...names: string[]) => names.every((name) => present.includes(name))
-  if (!has('sse2')) return 'unknown level'
-  if (!has('ssse3', 'sse4_1', 'sse4_2', 'popcnt')) return 'x86-64'
-  if (!has('avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe')) return 'x86-64-v2'
-  return has('avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl') ? 'x86-64-v4' : 'x86-64-v3'
+  const lacking = levels.findIndex(([, names]) => names.some((name) => !present.includes(name)))
+  const reached = lacking === -1 ? levels.length : lacking
+  return levels[reached - 1]?.[0] ?? 'unknown level'
+}
+
+/** Instruction sets of an x86-64 level; none for anything else. */
+export function levelSets(level: string): readonly string[] {
+  const at = levels.findIndex(([name]) => name === level)
+  return levels.slice(0, at + 1).flatMap(([, names]) => names)
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { addonProblem } from '../../src/setup/addon-check.js'
 import { addonIn, sourceHash } from '../../src/setup/addon-record.js'
 import { chooseAddon } from '../../src/setup/choose-addon.js'
+import { prebuiltAddon, prebuiltPackage } from '../../src/setup/prebuilt-addon.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { libtorchFiles, writeTree } from './fake-libtorch.js'
 
@@ -69,6 +70,36 @@ describe('choosing an addon', () => {
     const before = await sourceHash(root)
     writeTree(root, { 'native/a.cpp': 'int b;' })
     expect(await sourceHash(root)).not.toBe(before)
+  })
+})
+
+describe('a prebuilt addon', () => {
+  const libtorch = { folder: '/opt/libtorch', version: '2.13.0+cpu', cuda: false }
+
+  /** An installed package beside the platform package that `npm run prebuild` makes. */
+  async function install(record: Record<string, unknown> = {}) {
+    const { root } = world()
+    const sources = await sourceHash(root)
+    const platform = join(temporary(), 'node_modules', prebuiltPackage(libtorch.version))
+    writeTree(platform, { 'package.json': '{}' })
+    writeAddon(join(platform, 'prebuilds', `${process.platform}-${process.arch}`), { march: 'x86-64', sources, ...record })
+    writeTree(root, { 'package.json': '{}' })
+    return { root, sources, path: join(platform, 'prebuilds', `${process.platform}-${process.arch}`, 'cae_torch.node') }
+  }
+
+  test('is taken for the same sources, minor version and a CPU that can run it', async () => {
+    const { root, sources, path } = await install()
+    expect((await prebuiltAddon(root, libtorch, sources))?.path).toBe(path)
+    expect(await prebuiltAddon(root, libtorch, 'other sources')).toBeUndefined()
+    expect(await prebuiltAddon(root, { ...libtorch, version: '2.14.0' }, sources)).toBeUndefined()
+    expect(await prebuiltAddon(root, { ...libtorch, cuda: true }, sources)).toBeUndefined()
+  })
+
+  test('is passed over when it is of another minor version than its package says, or for another CPU', async () => {
+    for (const record of [{ libtorchVersion: '2.12.0' }, { march: 'native', cpuFlags: 'avx1024' }]) {
+      const { root, sources } = await install(record)
+      expect(await prebuiltAddon(root, libtorch, sources)).toBeUndefined()
+    }
   })
 })
 

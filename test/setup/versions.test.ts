@@ -1,5 +1,5 @@
 import { isSameAbi, isSupported, parseTorchVersion } from '../../src/setup/abi.js'
-import { cpuLevel, instructionSetsOf, missingInstructionSets } from '../../src/setup/cpu.js'
+import { cpuLevel, instructionSetsOf, levelSets, missingInstructionSets } from '../../src/setup/cpu.js'
 import { platformProblem } from '../../src/setup/platform.js'
 
 describe('libtorch versions', () => {
@@ -51,6 +51,9 @@ describe('CPU', () => {
     expect(cpuLevel(v3)).toBe('x86-64-v3')
     expect(cpuLevel([...v3, ...instructionSetsOf('avx512f avx512bw avx512cd avx512dq avx512vl')])).toBe('x86-64-v4')
     expect(cpuLevel(instructionSetsOf('sse2'))).toBe('x86-64')
+    expect(cpuLevel([])).toBe('unknown level')
+    for (const level of ['x86-64', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4']) expect(cpuLevel(levelSets(level))).toBe(level)
+    expect(levelSets('armv8.2-a')).toEqual([])
     expect(cpuLevel([])).toBe('unknown level')
   })
 
