@@ -18,10 +18,11 @@ const rooms = {
   io: [...leaves, 'native'],
   methods: [...middle, 'data/dataset'],
   data: middle,
+  export: middle,
   train: upper,
   eval: upper,
   report: [...upper, 'train/events', 'train/listeners'],
-  api: [...upper, 'train', 'eval', 'report'],
+  api: [...upper, 'train', 'eval', 'report', 'export'],
   cli: [...upper, 'train', 'eval', 'report', 'api', 'index'],
   index: [...upper, 'train', 'eval', 'report', 'api'],
 }

@@ -21,6 +21,7 @@ export { TrainRun } from './train/run.js'
 // Models, and the loop's lower half
 
 export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+export { type ExportedModel, type ExportFormat, type ExportOptions, exportModel } from './api/export.js'
 export { type Inspection, inspect } from './api/inspect.js'
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'

@@ -5,6 +5,7 @@ import { defineCommand } from './command.js'
 import { doctorCommand } from './commands/doctor.js'
 import { embedCommand } from './commands/embed.js'
 import { evalCommand } from './commands/eval.js'
+import { exportCommand } from './commands/export.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
@@ -26,6 +27,7 @@ export function program(): Command {
     .addCommand(embedCommand())
     .addCommand(evalCommand())
     .addCommand(inspectCommand())
+    .addCommand(exportCommand())
     .addCommand(setupCommand())
     .addCommand(doctorCommand())
 }

@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { optionError, unknownName } from '../config/resolve.js'
+import type { EncoderWeights } from '../export/encoder-weights.js'
+import { exportHuggingFace } from '../export/hugging-face.js'
+import { exportOnnx } from '../export/onnx/write.js'
+import { exportTimm } from '../export/timm.js'
+import { writeSafetensors } from '../io/safetensors.js'
+import { tensorEntries } from '../train/tensor-files.js'
+import type { Encoder } from './encoder.js'
+import { ContextAutoencoder } from './model.js'
+import { type NativeModel, nativeOf } from './native-model.js'
+import { weightsMetadata } from './weights.js'
+
+const encoderFormats = { timm: exportTimm, huggingface: exportHuggingFace, onnx: exportOnnx } as const
+
+/** What `exportModel` can write; `cae` is the whole model under the authors' names, the others are its encoder. */
+export type ExportFormat = keyof typeof encoderFormats | 'cae'
+
+/** All of them. */
+export const exportFormats: readonly ExportFormat[] = [...(Object.keys(encoderFormats) as (keyof typeof encoderFormats)[]), 'cae']
+
+/** Where to and how. */
+export interface ExportOptions {
+  readonly format: ExportFormat
+  /** Folder to write; made if need be. Files of the same names in it are replaced. */
+  readonly out: string
+}
+
+/** What was written. */
+export interface ExportedModel {
+  readonly format: ExportFormat
+  /** Paths. */
+  readonly files: readonly string[]
+}
+
+/**
+ * Writes a model for other programs: its encoder for timm, Hugging Face transformers or an ONNX runtime, or all of it under the names of the
+ * authors' code (spec/cae.md 1.11, naming A), as safetensors. Features there equal `encode` here.
+ * @throws {CaeError} ERR_CAE_OPTION for a format that cannot hold this model, ERR_CAE_OUTPUT when a file cannot be written
+ * @example
+ * await exportModel(await Encoder.load('runs/photos'), { format: 'huggingface', out: 'photos-hf' })
+ */
+export async function exportModel(model: Encoder | ContextAutoencoder, { format, out }: ExportOptions): Promise<ExportedModel> {
+  if (!exportFormats.includes(format)) throw unknownName('format', format, exportFormats)
+  if (typeof out !== 'string' || out === '') throw optionError({ what: 'out is missing', todo: "out: 'exported'" })
+  const native = nativeOf(model)
+  const written = format === 'cae' ? await exportWhole(model, native, out) : await encoderFormats[format](await encoderWeights(native), out)
+  return { format, files: written.map((file) => join(out, file)) }
+}
+
+async function exportWhole(model: Encoder | ContextAutoencoder, native: NativeModel, out: string): Promise<readonly string[]> {
+  if (!(model instanceof ContextAutoencoder)) {
+    throw optionError({ what: "format 'cae' is the whole model, this is an encoder", todo: 'ContextAutoencoder.load(path)' })
+  }
+  const { addon, handle } = native
+  // The lagging copy is rebuilt from the encoder when it is loaded; the authors' code strips it too.
+  const infos = addon.modelTensors(handle.get()).filter(({ name }) => !name.startsWith('teacher.'))
+  const read = (names: readonly string[]) => addon.modelRead(handle.get(), names)
+  await writeSafetensors(join(out, 'model.safetensors'), tensorEntries(infos, read), weightsMetadata(native))
+  return ['model.safetensors']
+}
+
+async function encoderWeights({ addon, handle, config }: NativeModel): Promise<EncoderWeights> {
+  const prefix = 'encoder.'
+  const names = addon.modelTensors(handle.get()).flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []))
+  const tensors = await addon.modelRead(handle.get(), names)
+  return { config, tensors: new Map(tensors.map((tensor, at) => [(names[at] ?? '').slice(prefix.length), tensor])) }
+}

@@ -1,0 +1,72 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { optionError } from '../config/resolve.js'
+import { writeFileAtomic } from '../io/atomic-write.js'
+import { writeSafetensors } from '../io/safetensors.js'
+import type { F32Tensor } from '../native/types.js'
+import { type EncoderWeights, qkvBias } from './encoder-weights.js'
+
+/** Epsilon of a timm VisionTransformer's norms, which its configuration file cannot change. */
+const timmEps = 1e-6
+
+/**
+ * Writes an encoder as a folder that `timm.create_model('local-dir:FOLDER')` makes a VisionTransformer of: `model.safetensors` under timm's names
+ * (spec/cae.md 1.11) and `config.json`.
+ * @throws {CaeError} ERR_CAE_OPTION for an encoder that a VisionTransformer cannot be
+ */
+export async function exportTimm(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
+  const { config } = encoder
+  if (config.layerNormEps !== timmEps) {
+    throw optionError({
+      what: `layerNormEps is ${config.layerNormEps}, a timm VisionTransformer has ${timmEps}`,
+      todo: "format: 'huggingface' or 'onnx', which keep it",
+    })
+  }
+  await mkdir(folder, { recursive: true })
+  const entries = [...timmTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
+  await writeSafetensors(join(folder, 'model.safetensors'), entries)
+  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(timmConfig(encoder), null, 2)}\n`)
+  return ['model.safetensors', 'config.json']
+}
+
+/** The tensors under timm's names, the query and value biases joined with a key bias of zeros. */
+export function timmTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
+  const renamed = new Map<string, F32Tensor>()
+  for (const [name, tensor] of encoder.tensors) {
+    if (/\.attn\.(q|v)_bias$/.test(name)) continue
+    renamed.set(name.replace(/\.gamma_([12])$/, '.ls$1.gamma'), tensor)
+  }
+  for (let block = 0; block < encoder.config.depth; block++) renamed.set(`blocks.${block}.attn.qkv.bias`, qkvBias(encoder, block))
+  return renamed
+}
+
+function timmConfig({ config }: EncoderWeights) {
+  const { imageSize, patchSize, embedDim, depth, numHeads, mlpRatio, layerScaleInit, mean, std } = config
+  return {
+    architecture: 'vit_base_patch16_224',
+    num_classes: 0,
+    num_features: embedDim,
+    global_pool: 'token',
+    model_args: {
+      img_size: imageSize,
+      patch_size: patchSize,
+      embed_dim: embedDim,
+      depth,
+      num_heads: numHeads,
+      mlp_ratio: mlpRatio,
+      init_values: layerScaleInit === 0 ? null : layerScaleInit,
+    },
+    pretrained_cfg: {
+      input_size: [3, ...imageSize],
+      fixed_input_size: true,
+      interpolation: 'bicubic',
+      crop_pct: 1,
+      mean,
+      std,
+      num_classes: 0,
+      pool_size: null,
+      first_conv: 'patch_embed.proj',
+      classifier: 'head',
+    },
+  }
+}
