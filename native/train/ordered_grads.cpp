@@ -50,38 +50,45 @@ class OrderedGrads::Sum {
     early_.emplace(piece, std::move(grad));
     if (busy_) return;  // whoever is adding takes this one too when its turn has come
     busy_ = true;
-    while (!early_.empty() && early_.begin()->first == next_) {
+    while (!early_.empty() && isTurnOf(early_.begin()->first)) {
       const at::Tensor turn = early_.begin()->second;
       early_.erase(early_.begin());
       lock.unlock();
       write(turn);
       lock.lock();
-      ++next_;
+      ++added_;
     }
     busy_ = false;
   }
 
   void finish() {
-    for (const auto& [piece, grad] : early_) write(grad);
+    for (const auto& [piece, grad] : early_) {
+      write(grad);
+      ++added_;
+    }
     early_.clear();
-    if (!started_) place_.zero_();
+    if (added_ == 0) place_.zero_();
   }
 
  private:
+  /// Whether the earliest piece at hand may be added now. The sum of the first two is the same either way round, so
+  /// whichever comes first begins: two lanes never keep a gradient waiting.
+  bool isTurnOf(int64_t piece) const { return added_ < 2 ? piece < 2 : piece == added_; }
+
   void write(const at::Tensor& grad) {
     const at::NoGradGuard noGrad;
-    if (std::exchange(started_, true)) {
-      place_.add_(grad);
-    } else {
+    if (added_ == 0) {
       place_.copy_(grad);
+    } else {
+      place_.add_(grad);
     }
   }
 
   at::Tensor place_;
   std::mutex mutex_;
   std::map<int64_t, at::Tensor> early_;
-  int64_t next_ = 0;
-  bool busy_ = false, started_ = false;
+  int64_t added_ = 0;
+  bool busy_ = false;
 };
 
 namespace {

@@ -1,4 +1,5 @@
 import { type EncoderConfig, maskSpec, patchGrid } from '../config/model.js'
+import { TimeSlice } from '../data/time-slice.js'
 import { CaeError } from '../errors.js'
 import type { ModelConfig } from '../methods/resolve.js'
 import type { BatchTensors, F32Tensor, U8Tensor } from '../native/types.js'
@@ -43,9 +44,9 @@ export function reconstruct(
     await using batch = await createBatch(addon, { images, mask: isMasked ? options.mask : undefined }, config, draw)
     const predicted = await addon.modelReconstruct(model, batch.get(), path)
     const tensors = await addon.readBatch(batch.get())
-    const original = pixels(tensors, config)
+    const original = await pixels(tensors, config)
     const mask = isMasked ? tensors.mask : null
-    const { images: pasted, squares, count } = paste(predicted, original, mask, config)
+    const { images: pasted, squares, count } = await paste(predicted, original, mask, config)
     const mse = squares / count
     return { images: pasted, original, mask, mse, psnr: 10 * Math.log10(1 / mse) }
   })
@@ -61,16 +62,18 @@ function assertPixels({ target, normalizeTarget }: ModelConfig): void {
 }
 
 /** The batch's images as pixels from 0 to 1. */
-function pixels({ images }: BatchTensors, { mean, std }: Pick<EncoderConfig, 'mean' | 'std'>): F32Tensor {
+async function pixels({ images }: BatchTensors, { mean, std }: Pick<EncoderConfig, 'mean' | 'std'>): Promise<F32Tensor> {
   const [, channels = 3, height = 0, width = 0] = images.shape
   const area = height * width
   const isRaw = images.data instanceof Uint8Array
   const data = new Float32Array(images.data.length)
+  const slice = new TimeSlice()
   for (let plane = 0; plane < data.length / area; plane++) {
     const channel = plane % channels
     const scale = isRaw ? 1 / 255 : (std[channel] ?? 1)
     const shift = isRaw ? 0 : (mean[channel] ?? 0)
     for (let i = plane * area; i < (plane + 1) * area; i++) data[i] = clamp((images.data[i] ?? 0) * scale + shift)
+    await slice.rest()
   }
   return { data, shape: images.shape }
 }
@@ -81,12 +84,12 @@ const clamp = (value: number) => Math.min(1, Math.max(0, value))
  * Puts predicted patches (rows of P * P * 3 normalised values, hidden patches ascending, or all of them without a mask) into copies of the
  * originals, and sums the squared differences of what was predicted.
  */
-function paste(
+async function paste(
   predicted: F32Tensor,
   original: F32Tensor,
   mask: U8Tensor | null,
   config: Pick<EncoderConfig, 'imageSize' | 'patchSize' | 'mean' | 'std'>,
-): { images: F32Tensor; squares: number; count: number } {
+): Promise<{ images: F32Tensor; squares: number; count: number }> {
   const { gridHeight, gridWidth } = patchGrid(config)
   const [height, width] = config.imageSize
   const [batch = 0] = original.shape
@@ -94,6 +97,7 @@ function paste(
   const data = original.data.slice()
   let from = 0
   let squares = 0
+  const slice = new TimeSlice()
   for (let sample = 0; sample < batch; sample++) {
     for (let patch = 0; patch < gridHeight * gridWidth; patch++) {
       if (mask && mask.data[sample * gridHeight * gridWidth + patch] === 0) continue
@@ -109,6 +113,7 @@ function paste(
           }
         }
       }
+      await slice.rest()
     }
   }
   return { images: { data, shape: original.shape }, squares, count: from }

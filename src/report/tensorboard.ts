@@ -1,7 +1,7 @@
+import * as proto from '../io/protobuf.js'
 import type { StepEvent, TrainEvent, TrainListener } from '../train/events.js'
 import { createEventFile, type EventFile } from './event-file.js'
 import { pngInfo } from './png-info.js'
-import { bytesField, doubleField, floatField, int64Field, stringField } from './protobuf.js'
 
 /** Points and pictures on TensorBoard's time axis. Field numbers are those of its `event.proto` and `summary.proto`. */
 export class TensorBoardWriter implements AsyncDisposable {
@@ -21,23 +21,23 @@ export class TensorBoardWriter implements AsyncDisposable {
   ): Promise<TensorBoardWriter> {
     const { firstStep = 0, now = Date.now } = options
     const writer = new TensorBoardWriter(await createEventFile(folder, now()), now)
-    writer.file.append(Buffer.concat([doubleField(1, now() / 1000), stringField(3, 'brain.Event:2')]))
-    if (firstStep > 0) writer.event(firstStep, bytesField(7, int64Field(1, sessionStart)))
+    writer.file.append(proto.toBytes(proto.join(proto.double(1, now() / 1000), proto.text(3, 'brain.Event:2'))))
+    if (firstStep > 0) writer.event(firstStep, proto.message(7, proto.int(1, sessionStart)))
     await writer.flush()
     return writer
   }
 
   /** Adds a point to each curve of `values`, keyed by tag. */
   scalars(step: number, values: Readonly<Record<string, number>>): void {
-    const points = Object.entries(values).map(([tag, value]) => bytesField(1, Buffer.concat([stringField(1, tag), floatField(2, value)])))
-    this.event(step, bytesField(5, Buffer.concat(points)))
+    const points = Object.entries(values).map(([tag, value]) => proto.message(1, proto.text(1, tag), proto.float(2, value)))
+    this.event(step, proto.message(5, ...points))
   }
 
   /** Adds a picture, given as the content of a PNG file. */
   image(step: number, tag: string, png: Uint8Array): void {
     const { width, height, channels } = pngInfo(png)
-    const image = Buffer.concat([int64Field(1, height), int64Field(2, width), int64Field(3, channels), bytesField(4, png)])
-    this.event(step, bytesField(5, bytesField(1, Buffer.concat([stringField(1, tag), bytesField(4, image)]))))
+    const image = [proto.int(1, height), proto.int(2, width), proto.int(3, channels), proto.bytes(4, png)]
+    this.event(step, proto.message(5, proto.message(1, proto.text(1, tag), proto.message(4, ...image))))
   }
 
   /** Makes all that was added visible to readers. @throws {CaeError} ERR_CAE_OUTPUT */
@@ -54,8 +54,8 @@ export class TensorBoardWriter implements AsyncDisposable {
     await this.close()
   }
 
-  private event(step: number, content: Uint8Array): void {
-    this.file.append(Buffer.concat([doubleField(1, this.now() / 1000), int64Field(2, step), content]))
+  private event(step: number, content: proto.Message): void {
+    this.file.append(proto.toBytes(proto.join(proto.double(1, this.now() / 1000), proto.int(2, step), content)))
   }
 }
 

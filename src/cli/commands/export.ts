@@ -20,7 +20,10 @@ export function exportCommand(): Command {
       ['--json', 'Print the files as JSON.'],
     ],
     groups: [placeGroup],
-    examples: ['cae-torch export runs/photos --format huggingface --out photos-hf', 'cae-torch export runs/photos --format onnx --out photos-onnx'],
+    examples: [
+      'cae-torch export runs/photos --format huggingface --out photos-hf',
+      'cae-torch export runs/photos --format onnx --out photos-onnx',
+    ],
   })
     .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
     .action((run: string, own: OwnFlags, command: Command) => exportRun(run, own, command))

@@ -1,5 +1,5 @@
+import * as proto from '../../io/protobuf.js'
 import type { F32Tensor } from '../../native/types.js'
-import * as proto from './protobuf.js'
 
 // Field numbers of onnx.proto (ONNX 1.x, IR version 8).
 const floatType = 1
@@ -68,7 +68,12 @@ export class OnnxGraph {
   }
 
   /** The whole file; `metadata` is kept beside the graph. */
-  file(o: { readonly name: string; readonly producer: string; readonly version: string; readonly metadata: Readonly<Record<string, string>> }) {
+  file(o: {
+    readonly name: string
+    readonly producer: string
+    readonly version: string
+    readonly metadata: Readonly<Record<string, string>>
+  }) {
     return proto.join(
       proto.int(1, irVersion),
       proto.text(2, o.producer),
@@ -103,9 +108,9 @@ export class OnnxGraph {
 }
 
 function attribute(value: Attribute): proto.Message {
-  if (typeof value === 'number') return proto.join(proto.signed(3, value), proto.int(20, 2))
+  if (typeof value === 'number') return proto.join(proto.int(3, value), proto.int(20, 2))
   if ('float' in value) return proto.join(proto.float(2, value.float), proto.int(20, 1))
-  return proto.join(...value.map((item) => proto.signed(8, item)), proto.int(20, 7))
+  return proto.join(...value.map((item) => proto.int(8, item)), proto.int(20, 7))
 }
 
 function tensor(field: number, name: string, type: number, shape: readonly number[], data: Uint8Array): proto.Message {

@@ -29,9 +29,10 @@ export function hidePatches({ data, width, height }: Pixels, mask: U8Tensor, ind
   const columns = width / side
   const pixels = Uint8Array.from(data)
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const patch = Math.floor(y / side) * columns + Math.floor(x / side)
-      if (mask.data[index * patches + patch] === 1) pixels.fill(hiddenGrey, (y * width + x) * 3, (y * width + x + 1) * 3)
+    for (let column = 0; column < columns; column++) {
+      const patch = Math.floor(y / side) * columns + column
+      const from = (y * width + column * side) * 3
+      if (mask.data[index * patches + patch] === 1) pixels.fill(hiddenGrey, from, from + side * 3)
     }
   }
   return { data: pixels, width, height }

@@ -1,5 +1,7 @@
+import { TimeSlice } from '../../data/time-slice.js'
 import { CaeError } from '../../errors.js'
 import type { F32Tensor, U8Tensor } from '../../native/types.js'
+import type { Pixels } from '../png.js'
 import { gridFigure } from './grid.js'
 import { hidePatches, pixelsOf } from './planes.js'
 
@@ -39,23 +41,36 @@ export async function reconstructionFigure<Images>(options: {
   const { mask } = masked
   if (!mask) throw new CaeError('ERR_CAE_INTERNAL', { what: 'a masked reconstruction came without its mask' })
 
-  const originals = column(masked.original)
+  const originals = await column(masked.original)
+  const inputs = await sliced(originals, (image, row) => hidePatches(image, mask, row))
+  const [predicted, aligned] = [await column(masked.images), await column(full.images)]
   return gridFigure(
     [
       { title: 'original', images: originals },
       {
         title: 'masked input',
         note: 'what the encoder sees',
-        images: originals.map((image, row) => hidePatches(image, mask, row)),
+        images: inputs,
         crisp: true,
       },
-      { title: 'reconstruction', note: 'hidden part predicted', images: column(masked.images) },
-      { title: 'alignment picture', note: 'encoder + decoder only', images: column(full.images) },
+      { title: 'reconstruction', note: 'hidden part predicted', images: predicted },
+      { title: 'alignment picture', note: 'encoder + decoder only', images: aligned },
     ],
     `${caption === undefined ? '' : `${caption}: `}PSNR ${masked.psnr.toFixed(1)} dB on hidden patches, ${full.psnr.toFixed(1)} dB on the alignment picture`,
   )
 }
 
-function column(images: F32Tensor): ReturnType<typeof pixelsOf>[] {
-  return Array.from({ length: images.shape[0] ?? 0 }, (_, row) => pixelsOf(images, row))
+function column(images: F32Tensor): Promise<Pixels[]> {
+  return sliced(Array.from({ length: images.shape[0] ?? 0 }), (_, row) => pixelsOf(images, row))
+}
+
+/** `map` that leaves the event loop its turns. */
+async function sliced<T>(items: readonly T[], make: (item: T, at: number) => Pixels): Promise<Pixels[]> {
+  const slice = new TimeSlice()
+  const made: Pixels[] = []
+  for (const [at, item] of items.entries()) {
+    made.push(make(item, at))
+    await slice.rest()
+  }
+  return made
 }
