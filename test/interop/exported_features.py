@@ -26,9 +26,10 @@ def with_timm(folder: Path, images: list[Image.Image]) -> np.ndarray:
     import torch
 
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    transform = timm.data.create_transform(**timm.data.resolve_data_config(model.pretrained_cfg, model=model))
+    mean, std = (np.float32(model.pretrained_cfg[name]) for name in ("mean", "std"))
+    pixels = np.stack([(np.float32(image) / 255 - mean) / std for image in images]).transpose(0, 3, 1, 2)
     with torch.no_grad():
-        return model.forward_features(torch.stack([transform(image) for image in images])).numpy()
+        return model.forward_features(torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
 
 
 def with_transformers(folder: Path, images: list[Image.Image]) -> np.ndarray:

@@ -82,7 +82,7 @@ async function withNodeRuntime(folder, model, paths, wanted) {
 
 async function main() {
   const [path] = process.argv.slice(2)
-  await using model = path === undefined ? await randomModel() : await ContextAutoencoder.load(path, { device: 'cpu' })
+  const model = path === undefined ? await randomModel() : await ContextAutoencoder.load(path, { device: 'cpu' })
   const paths = await writePictures(model.config)
   const wanted = await model.encode(paths)
   const features = join(work, 'wanted.safetensors')
@@ -102,6 +102,7 @@ async function main() {
     console.log(`${isOk ? 'ok  ' : 'FAIL'} ${runtime}: largest difference ${difference.toExponential(2)} on ${images} pictures (tolerance ${tolerance})`)
     if (!isOk) process.exitCode = 1
   }
+  await model.dispose()
 }
 
 try {
