@@ -1,5 +1,6 @@
 import type { Refuse } from './input-file.js'
 import { PickleGlobal, type PickleValue } from './pickle.js'
+import { dtypeBytes, elementCount } from './safetensors-header.js'
 import { TorchTensor } from './torch-tensor.js'
 import { InertRecord } from './torch-world.js'
 
@@ -26,20 +27,32 @@ const maxDepth = 100
 const maxNodes = 500_000
 const maxTensors = 100_000
 const longestName = 1000
+/** All tensors together may take so many times the bytes that their storages have, and so many more: tied weights and views are few. */
+const mostSharing = 16
+const sharingFree = 64 << 20
 /** Of a module's attributes, such as a kernel's height and width. */
 const longestSizes = 64
 
 /**
  * Finds the tensors of an object, and makes plain data of the rest.
  * @throws the error of `refuse` when two tensors get one name, or the object is nested too deeply or is too large when laid out: objects
- * that contain themselves, or each other many times over
+ * that contain themselves, or each other or the same elements many times over
  */
 export function torchContents(root: PickleValue, refuse: Refuse): TorchContents {
   const walk = new Walk(refuse)
   if (root instanceof TorchTensor) return { tensors: new Map([['tensor', root]]), extras: {} }
   const extras = walk.visit(root, '', 0)
+  assertLittleSharing([...walk.tensors.values()], refuse)
   const isRecord = typeof extras === 'object' && extras !== null && !ArrayBuffer.isView(extras)
   return { tensors: walk.tensors, extras: isRecord ? Object.fromEntries(Object.entries(extras)) : {} }
+}
+
+/** A few bytes could otherwise make whoever reads all tensors busy for as long as they like. */
+function assertLittleSharing(tensors: readonly TorchTensor[], refuse: Refuse): void {
+  const stored = [...new Set(tensors.map(({ storage }) => storage))].reduce((sum, { bytes }) => sum + bytes, 0)
+  const laidOut = tensors.reduce((sum, { shape, dtype }) => sum + elementCount(shape) * dtypeBytes[dtype], 0)
+  if (laidOut <= sharingFree + mostSharing * stored) return
+  throw refuse(`its tensors take ${laidOut} bytes out of storages of ${stored}: they repeat the same elements too often`)
 }
 
 class Walk {

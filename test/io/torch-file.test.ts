@@ -192,6 +192,11 @@ describe.each([
     ['an element past the storage', dict({ w: tensor({ ...whole, offset: 1 }) }), /reaches past its storage of 96 bytes/],
     ['a last element past the storage', dict({ w: tensor({ ...whole, shape: [2], strides: [24] }) }), /reaches past its storage/],
     ['one element repeated 2^50 times', dict({ w: tensor({ ...whole, shape: [2 ** 50], strides: [0] }) }), /more often than is allowed/],
+    [
+      'one element repeated 2^20 times under 20 names',
+      dict(Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`w${at}`, tensor({ ...whole, shape: [2 ** 20], strides: [0] })]))),
+      /take 83886080 bytes out of storages of 96/,
+    ],
     ['a tensor without a storage', dict({ w: call('torch._utils _rebuild_tensor_v2', none, int(0), tuple(), tuple()) }), /no storage/],
     ['a parameter without a tensor', dict({ w: call('torch._utils _rebuild_parameter', int(1)) }), /no tensor/],
     ['a storage of an unknown type', dict({ w: tensor({ ...whole, type: 'torch Size' }) }), /no type, name and length/],
@@ -284,11 +289,18 @@ describe('a file of torch.save', () => {
     const [rows, columns] = [2100, 2050] // 17 MB, above what is read at once
     const values = Float32Array.from({ length: rows * columns }, (_, at) => at)
     const terms = { length: values.length, shape: [columns, rows], strides: [1, columns] }
+    const windows = { length: values.length, shape: [2, 4_300_000], strides: [1000, 1] }
     const slice = { length: values.length, shape: [3], strides: [2_000_000], offset: 5 }
-    await using file = await opened(torchZip(dict({ t: tensor(terms), s: tensor(slice) }), { 0: Buffer.from(values.buffer) }))
+    await using file = await opened(
+      torchZip(dict({ t: tensor(terms), s: tensor(slice), o: tensor(windows) }), { 0: Buffer.from(values.buffer) }),
+    )
     const { data } = await file.readFloat32('t')
     expect(data.every((value, at) => value === (at % rows) * columns + Math.floor(at / rows))).toBe(true)
     expect((await file.readFloat32('s')).data).toEqual(Float32Array.of(5, 2_000_005, 4_000_005))
+    await expect(file.read('o')).rejects.toMatchObject({
+      code: 'ERR_CAE_CHECKPOINT',
+      message: expect.stringMatching(/overlap one another/),
+    })
   })
 
   test('refuses TorchScript, other archives and compressed entries', async () => {
