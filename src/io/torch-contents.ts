@@ -1,8 +1,8 @@
 import type { Refuse } from './input-file.js'
 import { PickleGlobal, type PickleValue } from './pickle.js'
 import { dtypeBytes, elementCount } from './safetensors-header.js'
+import { InertRecord } from './torch-globals.js'
 import { TorchTensor } from './torch-tensor.js'
-import { InertRecord } from './torch-world.js'
 
 /** What a checkpoint holds beside tensors: numbers, text, settings. Integers beyond 2^53 are bigints. */
 export type PlainValue =

@@ -30,6 +30,13 @@ export interface StorageView {
   readonly bytes: number
 }
 
+/** A storage, or a part of one, on its way from a persistent id to the tensor that looks at it. */
+export class StorageHandle implements PickleObject {
+  constructor(readonly view: StorageView) {}
+
+  build(): void {}
+}
+
 /** Dimensions of a tensor and where its elements lie: element (i, j, ...) at `offset` + i * strides[0] + j * strides[1] + ... */
 export class TorchTensor implements PickleObject {
   constructor(

@@ -63,7 +63,7 @@ function entriesOfStorages(
   const found = new Map<TorchStorage, ZipEntry>()
   for (const storage of storages.values()) {
     const entry = entries.get(`${root}data/${storage.key}`)
-    if (!entry) throw refuse(`it has no storage ${JSON.stringify(storage.key.slice(0, 100))}`)
+    if (!entry) throw refuse(`it has no storage ${JSON.stringify(storage.key)}`)
     if (entry.bytes !== storage.bytes) {
       throw refuse(`${entry.name} has ${entry.bytes} bytes, ${storage.length} elements of ${storage.dtype} take ${storage.bytes}`)
     }
