@@ -20,17 +20,18 @@ export const recipes = {
   /** Minutes on two CPU cores: small pictures on a plain ground, half of the patches hidden at random. */
   demo: {
     preset: 'cae-nano',
-    model: { maskShape: 'random', normalizeTarget: false, dropPath: 0 },
+    model: { maskShape: 'random', normalizeTarget: false, dropPath: 0, alignWeight: 5 },
     train: {
-      epochs: 36,
-      batchSize: 64,
-      lr: 1.5e-3,
+      epochs: 38,
+      batchSize: 32,
+      lr: 3e-3,
       minLr: 1e-5,
       warmupEpochs: 1,
+      beta2: 0.95,
       scaleMin: 0.6,
       alpha: '#ffffff',
       holdout: 256,
-      figureEvery: 250,
+      figureEvery: 500,
     },
   },
 } as const satisfies Readonly<Record<string, { readonly preset: PresetName; readonly model: object; readonly train: object }>>
