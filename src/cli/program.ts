@@ -9,6 +9,7 @@ import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
 import { setupCommand } from './commands/setup.js'
+import { tokenizerCommand } from './commands/tokenizer.js'
 
 /** All of `cae-torch`. */
 export function program(): Command {
@@ -25,6 +26,7 @@ export function program(): Command {
     .addCommand(reconstructCommand())
     .addCommand(embedCommand())
     .addCommand(evalCommand())
+    .addCommand(tokenizerCommand())
     .addCommand(inspectCommand())
     .addCommand(setupCommand())
     .addCommand(doctorCommand())

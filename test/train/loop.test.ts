@@ -14,6 +14,7 @@ const plan: RunPlan = {
   images: 35,
   lr: { base: 1, final: 0.1, warmupSteps: 2, totalSteps: 10 },
   weightDecay: { base: 0.05, final: 0.05, warmupSteps: 0, totalSteps: 10 },
+  schedules: { tau: (step) => 1 / (step + 1) },
 }
 const settings: LoopSettings = { seed: 3, clipNorm: 3, checkpointEvery: 4, figureEvery: 3, maxSkippedSteps: 2 }
 const good: StepMetrics = { values: { loss: 0.5, grad_norm: 1 }, skipped: false, computeNs: 1 }
@@ -101,7 +102,7 @@ test('every step has its own schedule values, and its number as the key of its d
   await trainLoop(parts)
   expect(hypers.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(hypers.slice(0, 3).map(({ lr }) => lr)).toEqual([0, 1, 1])
-  expect(hypers[4]).toMatchObject({ weightDecay: 0.05, clipNorm: 3, seed: 3, firstPosition: 0 })
+  expect(hypers[4]).toMatchObject({ weightDecay: 0.05, clipNorm: 3, seed: 3, firstPosition: 0, schedule: { tau: 1 / 5 } })
 })
 
 test('goes on from where its progress stands', async () => {
