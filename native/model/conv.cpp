@@ -16,6 +16,8 @@ ConvImpl::ConvImpl(const ConvShape& shape)
       bias(register_parameter(shape.kind == ConvShape::Kind::kDalle ? "b" : "bias", at::empty({shape.out}))),
       shape_(shape) {}
 
+at::Tensor channelsLast(const at::Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+
 at::Tensor ConvImpl::forward(const at::Tensor& x, at::ScalarType dtype) const {
   const int64_t padding = (shape_.kernel - shape_.stride) / 2;
   const at::Tensor input = x.to(dtype), w = weight.to(dtype), b = bias.to(dtype);

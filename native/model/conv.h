@@ -37,4 +37,8 @@ class ConvImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Conv);
 
+/// x [B, C, H, W] with its channels side by side in memory: what convolutions are fastest with, and hand on. On a CPU
+/// they would otherwise rearrange every input and output, which costs more than narrow layers compute.
+at::Tensor channelsLast(const at::Tensor& x);
+
 }  // namespace cae

@@ -111,7 +111,7 @@ class Dvae : public DiscreteVae {
   int64_t downsampling() const override { return kDownsampling; }
 
   at::Tensor logits(const at::Tensor& images, const Pass& pass) override {
-    at::Tensor x = encoder_->input->forward(images, pass.dtype);
+    at::Tensor x = encoder_->input->forward(channelsLast(images), pass.dtype);
     for (size_t g = 0; g < kGroups; ++g) {
       x = encoder_->group(g, x, pass.dtype);
       if (g + 1 < kGroups) x = at::max_pool2d(x, 2);
@@ -121,7 +121,7 @@ class Dvae : public DiscreteVae {
   }
 
   at::Tensor decode(const at::Tensor& codes, const Pass& pass) override {
-    at::Tensor x = decoder_->input->forward(codes, at::kFloat).to(pass.dtype);
+    at::Tensor x = decoder_->input->forward(channelsLast(codes), at::kFloat).to(pass.dtype);
     for (size_t g = 0; g < kGroups; ++g) {
       x = decoder_->group(g, x, pass.dtype);
       if (g + 1 < kGroups) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});

@@ -114,11 +114,11 @@ class LightDvae : public DiscreteVae {
   int64_t downsampling() const override { return int64_t{1} << config_.numLayers; }
 
   at::Tensor logits(const at::Tensor& images, const Pass& pass) override {
-    return encoderOutput_->forward(encoder_->forward(images, pass.dtype), at::kFloat);
+    return encoderOutput_->forward(encoder_->forward(channelsLast(images), pass.dtype), at::kFloat);
   }
 
   at::Tensor decode(const at::Tensor& codes, const Pass& pass) override {
-    at::Tensor x = at::einsum("bvhw,vd->bdhw", {codes, codes_}).to(pass.dtype);
+    at::Tensor x = channelsLast(at::einsum("bvhw,vd->bdhw", {codes, codes_})).to(pass.dtype);
     if (!decoderInput_.is_empty()) x = decoderInput_->forward(x, pass.dtype);
     const at::Tensor out = decoderOutput_->forward(decoder_->forward(x, pass.dtype), pass.dtype).to(at::kFloat);
     pass.record("reconstruction", out);

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 
-import { embed } from '../../src/api/embed.js'
 import { ContextAutoencoder } from '../../src/api/model.js'
 import { Tokenizer } from '../../src/api/tokenizer.js'
 import { Trainer } from '../../src/api/trainer.js'
@@ -128,12 +127,6 @@ describe('a mistake is told', () => {
         t.forward({ images: image, noise: { data: new Float32Array(12), shape: [1, 12, 1, 1] } }, { schedule: { tau: 1, beta: 1 } }),
       'ERR_CAE_SHAPE',
       /\[1, 12, 2, 2\]/,
-    ],
-    [
-      'an encoder of patches',
-      (t: Tokenizer) => embed(t as never, { length: 1, get: () => images[0] as never }),
-      'ERR_CAE_OPTION',
-      /tokenizer/,
     ],
   ] as const)('%s', async (_name, work, code, message) => {
     await expect(oops(work)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })

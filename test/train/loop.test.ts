@@ -214,3 +214,16 @@ test('a step that fails ends the run at once, without a checkpoint of an unknown
   expect(events().at(-1)).toBe('step 5')
   expect(alive.size).toBe(0)
 })
+
+test('a run that its method judges to have failed ends there, and frees what was asked for', async () => {
+  const { parts, events, alive } = world({})
+  const judge: LoopParts['judge'] = ({ step, steps, recent }) =>
+    step === 6 ? { what: `failed at ${step} of ${steps}, loss ${recent.loss}`, todo: 'something else' } : undefined
+  await expect(trainLoop({ ...parts, judge })).rejects.toMatchObject({
+    code: 'ERR_CAE_DIVERGED',
+    parts: { what: 'failed at 6 of 10, loss 0.5', where: 'step 6; the last checkpoint is step-4', todo: 'something else' },
+  })
+  expect(events()).toContain('save 4')
+  expect(events()).not.toContain('save 6')
+  expect(alive.size).toBe(0)
+})
