@@ -66,10 +66,12 @@ const evaluationText =
 /** docs/options.md, from lib/. */
 function manual() {
   const groups = require(join(root, 'lib/config/option-group.js'))
-  const { methods } = require(join(root, 'lib/methods/registry.js'))
+  const { methods, tokenizers } = require(join(root, 'lib/methods/registry.js'))
   const { recipes } = require(join(root, 'lib/config/recipes.js'))
   const part = (title, intro, groups) => [`## ${title}`, intro, ...groups.map(groupTable)].join('\n\n')
   const models = Object.values(methods).map((m) => part(`Model: \`${m.name}\``, modelText(m), m.groups))
+  const networks = Object.values(tokenizers)
+  const tokenizerGroups = new Map(networks.flatMap(({ groups }) => groups.map((group) => [group.title, group]))).values()
   return `${[
     '# Options\n\nWritten by `npm run gen:options` from the option tables in `src/config` and `src/methods`: do not edit.',
     'Every option has one name in TypeScript and in configuration files, and the same in kebab case as a flag: `batchSize`, `--batch-size`. A preset is weakest, then\ncome recipe, configuration file and your own options.',
@@ -79,6 +81,7 @@ function manual() {
       groups.trainGroups,
     ),
     ...models,
+    part('Tokenizers', `${tokenizerText}\n\n${networks.map(presetTable).join('\n\n')}`, [...tokenizerGroups]),
     `## Recipes\n\n${recipeTable(recipes)}`,
     part('Evaluation', evaluationText, [
       groups.knnGroup,
@@ -106,8 +109,18 @@ const number = (value) => (typeof value === 'number' ? String(Number(value.toPre
 const cell = (text) => text.replaceAll('|', '\\|')
 const setText = (values) =>
   Object.entries(values)
-    .map(([name, value]) => `\`${name}\` ${value}`)
+    .map(([name, value]) => `\`${name}\` ${number(value)}`)
     .join(', ')
+
+const tokenizerText =
+  '`trainTokenizer` and `cae-torch tokenizer train`; beside these the options under *Training*, without `recipe`. The preset says which network it is, and how it is trained\nunless you say otherwise.'
+
+function presetTable({ presets, trainDefaults }) {
+  const rows = Object.entries(presets).map(
+    ([name, values]) => `| \`${name}\` | ${setText(values)} | ${setText(trainDefaults?.(name) ?? {})} |`,
+  )
+  return ['| preset | sets | trains with |', '| --- | --- | --- |', ...rows].join('\n')
+}
 
 function modelText({ presets, defaultPreset }) {
   const rows = Object.entries(presets).map(([name, values]) => `| \`${name}\` | ${setText(values)} |`)

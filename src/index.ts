@@ -3,12 +3,14 @@
 // Pre-training
 
 export { type TrainResult, train, trainCAE } from './api/train.js'
-export type { TrainOptions } from './methods/resolve.js'
+export { trainTokenizer } from './api/train-tokenizer.js'
+export type { TokenizerTrainOptions, TrainOptions } from './methods/resolve.js'
 export type {
   CheckpointEvent,
   EndEvent,
   EpochEvent,
   FigureEvent,
+  MeasureEvent,
   StartEvent,
   StepEvent,
   TrainEvent,
@@ -26,11 +28,15 @@ export { type Inspection, inspect } from './api/inspect.js'
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
 export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
+export { Tokenizer, type TokenizerReconstruction } from './api/tokenizer.js'
 export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
 export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
 export type { PresetName } from './config/presets.js'
 export type { RecipeName } from './config/recipes.js'
 export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
+export type { DvaeConfig, DvaeInput } from './methods/dvae.js'
+export type { LightDvaeConfig, LightDvaeInput } from './methods/dvae-light.js'
+export type { TokenizerConfig, TokenizerInput, TokenizerPresetName } from './methods/resolve.js'
 export type { StepMetrics, TensorInfo } from './native/types.js'
 
 // Data
@@ -53,6 +59,7 @@ export type { EvalProgress } from './eval/task.js'
 
 export { lossCurveFigure, type MetricsPoint } from './report/figures/loss-curve.js'
 export { reconstructionFigure } from './report/figures/reconstruction.js'
+export { tokenizerFigure } from './report/figures/tokenizer.js'
 export { type ProgressOptions, terminalProgress } from './report/progress.js'
 
 // Errors

@@ -47,6 +47,10 @@ double RngStream::uniform() {
 
 double RngStream::uniform(double lo, double hi) { return lo + (hi - lo) * uniform(); }
 
+void RngStream::fill(std::span<float> out) {
+  for (float& number : out) number = (static_cast<float>(word() >> 9) + 0.5F) * 0x1p-23F;
+}
+
 int64_t RngStream::integer(int64_t lo, int64_t hi) {
   return lo + static_cast<int64_t>(std::floor(uniform() * static_cast<double>(hi - lo + 1)));
 }

@@ -141,6 +141,16 @@ Config configFromJs(const Napi::Object& object, const std::string& except) {
   return config;
 }
 
+std::map<std::string, double> scheduleFromJs(const Napi::Value& value) {
+  CAE_CHECK(value.IsObject(), "ERR_CAE_INTERNAL", "a step's schedule is not an object");
+  std::map<std::string, double> schedule;
+  for (const auto& [name, number] : configFromJs(value.As<Napi::Object>())) {
+    CAE_CHECK(std::holds_alternative<double>(number), "ERR_CAE_OPTION", "the schedule's '", name, "' is not a number");
+    schedule[name] = std::get<double>(number);
+  }
+  return schedule;
+}
+
 at::Tensor tensorFromJs(const Napi::Value& value, const std::string& name) {
   return tensorInPlace(value, name).clone();
 }

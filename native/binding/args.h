@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <napi.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,6 +64,9 @@ class Args {
 /// The properties of `object`: numbers, booleans, strings and lists of numbers. `except` is the one that the caller
 /// reads.
 Config configFromJs(const Napi::Object& object, const std::string& except = {});
+
+/// A step's values of what a method names in schedules(): an object of numbers.
+std::map<std::string, double> scheduleFromJs(const Napi::Value& value);
 
 /// Copies `{ data, shape }` into a CPU tensor: Float32Array, Uint8Array, Int32Array or BigInt64Array.
 /// ERR_CAE_SHAPE when the shape does not fit the data; `name` is what the message calls it.

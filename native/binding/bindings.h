@@ -21,6 +21,11 @@ Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
 Napi::Value modelAttention(const Napi::CallbackInfo& info);
 Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
 
+// tokenizer_binding.cpp
+Napi::Value tokenizerEncode(const Napi::CallbackInfo& info);
+Napi::Value tokenizerDecode(const Napi::CallbackInfo& info);
+Napi::Value tokenizerMeasure(const Napi::CallbackInfo& info);
+
 // trainer_binding.cpp
 Napi::Value createTrainer(const Napi::CallbackInfo& info);
 Napi::Value step(const Napi::CallbackInfo& info);

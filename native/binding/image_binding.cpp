@@ -34,7 +34,7 @@ std::vector<double> drawsFrom(Args& args, size_t position) {
 
 Napi::Value batchToJs(Napi::Env env, const std::shared_ptr<Batch>& batch) {
   int64_t bytes = 0;
-  for (const at::Tensor& t : {batch->images, batch->mask, batch->ids, batch->labels}) {
+  for (const at::Tensor& t : {batch->images, batch->mask, batch->ids, batch->labels, batch->noise}) {
     if (t.defined()) bytes += static_cast<int64_t>(t.nbytes());
   }
   return makeHandle(env, HandleKind::kBatch, batch, nullptr, bytes);
@@ -54,12 +54,12 @@ at::Tensor inPlace(const Napi::Value& value, const char* name, KeepAlive& keep) 
 }
 
 /// Copies what a user gave, after a look at types, shapes and values.
-Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tensor& ids) {
+Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tensor& ids, const at::Tensor& noise) {
   const bool isImages = images.defined() && images.dim() == 4 && images.size(1) == 3 && images.numel() > 0 &&
                         (images.scalar_type() == at::kByte || images.scalar_type() == at::kFloat);
   if (!images.defined()) throw Error("ERR_CAE_SHAPE", "a batch without images", "images");
   if (!isImages) refuse("images", images, "uint8 or float32 [B, 3, H, W]");
-  Batch batch = {.images = images.clone(), .mask = {}, .ids = {}, .labels = {}};
+  Batch batch = {.images = images.clone(), .mask = {}, .ids = {}, .labels = {}, .noise = {}};
   const std::string perPatch = text("[", images.size(0), ", N]");
   if (mask.defined()) {
     if (mask.dim() != 2 || mask.size(0) != images.size(0) || mask.scalar_type() != at::kByte)
@@ -75,6 +75,11 @@ Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tens
     CAE_CHECK(!mask.defined() || mask.size(1) == ids.size(1), "ERR_CAE_SHAPE", "mask is for ", mask.size(1),
               " patches, ids for ", ids.size(1));
     batch.ids = ids.clone();
+  }
+  if (noise.defined()) {
+    if (noise.dim() != 4 || noise.size(0) != images.size(0) || noise.scalar_type() != at::kFloat)
+      refuse("noise", noise, text("float32 [", images.size(0), ", V, h, w]"));
+    batch.noise = noise.clone();
   }
   return batch;
 }
@@ -126,10 +131,11 @@ Napi::Value createBatch(const Napi::CallbackInfo& info) {
   const at::Tensor images = inPlace(args.value(0), "images", keep);
   const at::Tensor mask = inPlace(args.value(1), "mask", keep);
   const at::Tensor ids = inPlace(args.value(2), "ids", keep);
+  const at::Tensor noise = inPlace(args.value(3), "noise", keep);
   args.done();
   return submit(
       info.Env(), EnvData::of(info.Env()).images(),
-      [images, mask, ids] { return std::make_shared<Batch>(batchFrom(images, mask, ids)); }, batchToJs,
+      [images, mask, ids, noise] { return std::make_shared<Batch>(batchFrom(images, mask, ids, noise)); }, batchToJs,
       std::move(keep));
 }
 

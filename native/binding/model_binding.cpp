@@ -31,15 +31,19 @@ struct ForwardOptions {
   bool intermediates, gradients, dropPath;
   uint64_t seed;
   int64_t step;
+  std::map<std::string, double> schedule;
 };
 
 Tensors forward(Model& model, const Batch& given, const ForwardOptions& options) {
   model.method->check(given);
+  checkSchedule(*model.method, options.schedule);
   const Batch batch = given.to(model.device);
   Tensors out, mid;
   ForwardArgs args = {.dtype = at::kFloat,
                       .isTraining = options.dropPath,
                       .key = {.seed = options.seed, .step = options.step, .firstPosition = 0},
+                      .stepSamples = given.images.size(0),
+                      .schedule = options.schedule,
                       .trace = [&](const std::string& name, const at::Tensor& value) {
                         (name == "logits" ? out : mid)[name == "logits" ? "out/logits" : name] = value.detach();
                       }};
@@ -48,7 +52,8 @@ Tensors forward(Model& model, const Batch& given, const ForwardOptions& options)
   for (const auto& [name, value] : losses.metrics)
     out["out/" + (name == "loss_align" ? name + "_weighted" : name)] = value;
   if (options.intermediates) {
-    out["mid/patch_embed"] = wholeEmbedding(mid.at("encoder_patches"), mid.at("target_patches"), batch.mask);
+    if (mid.contains("target_patches"))
+      out["mid/patch_embed"] = wholeEmbedding(mid.at("encoder_patches"), mid.at("target_patches"), batch.mask);
     for (const auto& [name, value] : mid) {
       const bool internal = name.ends_with("_patches") || name.ends_with("_embed") || name.starts_with("target_");
       if (!internal || name == "pos_embed") out["mid/" + name] = value;
@@ -71,13 +76,17 @@ Tensors forward(Model& model, const Batch& given, const ForwardOptions& options)
   return out;
 }
 
-ForwardOptions readForwardOptions(const Config& config) {
+ForwardOptions readForwardOptions(const Napi::Value& value) {
+  CAE_CHECK(value.IsObject(), "ERR_CAE_INTERNAL", "modelForward: options are not an object");
+  const auto object = value.As<Napi::Object>();
+  const Config config = configFromJs(object, "schedule");
   ConfigReader reader(config, "modelForward");
   const ForwardOptions options = {.intermediates = reader.flag("intermediates"),
                                   .gradients = reader.flag("gradients"),
                                   .dropPath = reader.flag("dropPath"),
                                   .seed = static_cast<uint64_t>(reader.integer("seed")),
-                                  .step = reader.integer("step")};
+                                  .step = reader.integer("step"),
+                                  .schedule = scheduleFromJs(object.Get("schedule"))};
   reader.done();
   return options;
 }
@@ -140,7 +149,7 @@ Napi::Value modelForward(const Napi::CallbackInfo& info) {
   Args args(info, "modelForward");
   const auto model = args.handle<Model>(0, HandleKind::kModel);
   const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
-  const ForwardOptions options = readForwardOptions(args.config(2));
+  const ForwardOptions options = readForwardOptions(args.value(2));
   args.done();
   return submit(
       info.Env(), executorOf(info.Env(), *model), [model, batch, options] { return forward(*model, *batch, options); },

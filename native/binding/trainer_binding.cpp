@@ -19,14 +19,18 @@ TrainerBox trainerOf(Args& args, size_t position) {
   return {.trainer = std::move(trainer), .executor = handleBox(args.value(position)).executor};
 }
 
-Hyper readHyper(const Config& config) {
+Hyper readHyper(const Napi::Value& value) {
+  CAE_CHECK(value.IsObject(), "ERR_CAE_INTERNAL", "hyper is not an object");
+  const auto object = value.As<Napi::Object>();
+  const Config config = configFromJs(object, "schedule");
   ConfigReader reader(config, "hyper");
   const Hyper hyper = {.step = reader.integer("step"),
                        .lr = reader.real("lr"),
                        .weightDecay = reader.real("weightDecay"),
                        .clipNorm = reader.real("clipNorm"),
                        .seed = static_cast<uint64_t>(reader.integer("seed")),
-                       .firstPosition = reader.integer("firstPosition")};
+                       .firstPosition = reader.integer("firstPosition"),
+                       .schedule = scheduleFromJs(object.Get("schedule"))};
   reader.done();
   return hyper;
 }
@@ -72,7 +76,7 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   Args args(info, "step");
   const TrainerBox box = trainerOf(args, 0);
   const auto batches = args.handles<Batch>(1, HandleKind::kBatch);
-  const Hyper hyper = readHyper(args.config(2));
+  const Hyper hyper = readHyper(args.value(2));
   args.done();
   return submit(
       info.Env(), box.executor, [trainer = box.trainer, batches, hyper] { return trainer->step(batches, hyper); },

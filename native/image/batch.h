@@ -14,6 +14,7 @@ struct Batch {
   at::Tensor mask;    // bool [B, N], true = hidden
   at::Tensor ids;     // int32 or int64 [B, N], visual tokens
   at::Tensor labels;  // int32 [B], -1 where there is none
+  at::Tensor noise;   // float32 [B, V, h, w], Gumbel noise of a tokenizer; undefined: drawn
 
   /// Samples [begin, end) of the batch, as views.
   Batch rows(int64_t begin, int64_t end) const;

@@ -142,7 +142,8 @@ class ContextAutoencoder : public Method {
 
   at::Tensor reconstruct(const Batch& batch, bool full) override {
     const at::NoGradGuard noGrad;
-    const ForwardArgs args = {.dtype = at::kFloat, .isTraining = false, .key = {}, .trace = {}};
+    const ForwardArgs args = {
+        .dtype = at::kFloat, .isTraining = false, .key = {}, .stepSamples = 0, .schedule = {}, .trace = {}};
     const Pass pass = {.dtype = args.dtype, .trace = {}};
     const at::Tensor patches = net_.encoder->patches(batch.images);
     if (full) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "image/batch.h"
+#include "model/discrete_vae.h"
 #include "model/drop_path.h"
 #include "model/encoder.h"
 #include "model/pass.h"
@@ -18,6 +19,8 @@ struct ForwardArgs {
   at::ScalarType dtype;  // of the matrix products
   bool isTraining;       // drop path is drawn
   DropPathKey key;
+  int64_t stepSamples;                     // of the whole optimizer step, of which the batch is a part
+  std::map<std::string, double> schedule;  // this step's values of what the method names in schedules()
   Trace trace;
 };
 
@@ -54,18 +57,37 @@ class Method {
   /// Lets a momentum target follow the network: once a training step, between its forward passes and its update.
   virtual void followNetwork() {}
 
-  /// The part that outlives pre-training.
-  virtual Encoder& encoder() = 0;
+  /// Lets an average of the weights follow them: after every update of the network.
+  virtual void afterUpdate() {}
+
+  /// Names of the values that a forward pass wants and that change from step to step: a temperature, a loss's weight.
+  virtual std::vector<std::string> schedules() const { return {}; }
+
+  /// The part that outlives pre-training. ERR_CAE_OPTION where there is none, as in a tokenizer.
+  virtual Encoder& encoder();
+
+  /// The part that gives images token ids; ERR_CAE_OPTION where there is none. Where the method averages its weights,
+  /// it has the averaged ones.
+  virtual DiscreteVae& tokenizer();
 
   virtual torch::nn::Module& network() = 0;
 
+  /// What a tokenizer makes of images: `ids` [B, h, w]; `images` [B, 3, H, W] decoded from them and `original`, both in
+  /// [0, 1]; `usage` [V], the mean probability of every code; and for every image [B] `pixel_mse`, `fit` (what the
+  /// objective says of images decoded from ids, as the step's metric of it) and `kl`. ERR_CAE_OPTION for other methods.
+  virtual std::map<std::string, at::Tensor> measure(const Batch& batch);
+
   /// What the decoder makes of a batch (spec/cae.md 9.1): `full` takes all patches straight from the encoder.
-  virtual at::Tensor reconstruct(const Batch& batch, bool full) = 0;
+  /// ERR_CAE_OPTION for methods without such a decoder.
+  virtual at::Tensor reconstruct(const Batch& batch, bool full);
 
   /// Every tensor a checkpoint holds, in the order of the network. Parameters first decide about decay by shape and
   /// name.
   std::vector<NamedTensor> tensors();
 };
+
+/// Refuses values that are not exactly those that the method names in schedules().
+void checkSchedule(const Method& method, const std::map<std::string, double>& schedule);
 
 /// Makes the network of `config.method`, on `device`, with uninitialised weights.
 std::unique_ptr<Method> createMethod(const Config& config, const at::Device& device);

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <string>
 
 #include "base/check.h"
 #include "methods/cae.h"
+#include "methods/dvae.h"
 #include "methods/method.h"
 
 namespace cae {
@@ -14,6 +16,8 @@ struct Entry {
 
 constexpr Entry kMethods[] = {
     {"cae", createContextAutoencoder},
+    {"dvae", createDvae},
+    {"dvae-light", createLightDvae},
 };
 
 bool endsWith(const std::string& name, const std::string& end) { return name.ends_with(end); }
@@ -30,6 +34,35 @@ std::unique_ptr<Method> createMethod(const Config& config, const at::Device& dev
     return method;
   }
   throw Error("ERR_CAE_OPTION", text("there is no method '", name, "'"), "method");
+}
+
+Encoder& Method::encoder() {
+  throw Error("ERR_CAE_OPTION", "this model has no encoder of patches: it is a tokenizer", "model",
+              "the weights of a pre-trained model");
+}
+
+DiscreteVae& Method::tokenizer() {
+  throw Error("ERR_CAE_OPTION", "this model is no tokenizer: it has no codebook", "model",
+              "what trainTokenizer or `cae-torch tokenizer train` made");
+}
+
+std::map<std::string, at::Tensor> Method::measure(const Batch&) {
+  tokenizer();  // says that this is none
+  return {};
+}
+
+at::Tensor Method::reconstruct(const Batch&, bool) {
+  throw Error("ERR_CAE_OPTION", "this model does not predict hidden patches", "model");
+}
+
+void checkSchedule(const Method& method, const std::map<std::string, double>& schedule) {
+  const std::vector<std::string> names = method.schedules();
+  for (const std::string& name : names)
+    CAE_CHECK(schedule.contains(name), "ERR_CAE_OPTION", "the step has no value for '", name, "' in its schedule");
+  for (const auto& [name, value] : schedule) {
+    CAE_CHECK(std::ranges::find(names, name) != names.end(), "ERR_CAE_OPTION", "the step's schedule has '", name, "' (",
+              value, "), which this model does not read");
+  }
 }
 
 std::vector<NamedTensor> Method::tensors() {

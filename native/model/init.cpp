@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "model/conv.h"
 #include "model/encoder.h"
 #include "model/linear.h"
 
@@ -43,6 +44,12 @@ at::Tensor truncatedNormal(const at::Tensor& like, const RngKey& key) {
       .erfinv_()
       .mul_(kStd * std::sqrt(2.0))
       .clamp_(-kStd, kStd);
+}
+
+/// Normal numbers of the deviation `std`.
+at::Tensor normal(const at::Tensor& like, double std, const RngKey& key) {
+  // The number that uniform() gives with probability 2^-53 has no finite quantile.
+  return uniform(like, -1, 1, key).clamp_(-1 + 1e-15, 1 - 1e-15).erfinv_().mul_(std * std::sqrt(2.0));
 }
 
 /// The block's place in its stack for the projections that end a residual branch, nothing for any other layer.
@@ -90,6 +97,21 @@ class Drawing {
     }
   }
 
+  void conv(const std::string& name, const ConvImpl& conv) {
+    const bool isDalle = conv.shape().kind == ConvShape::Kind::kDalle;
+    // A transposed convolution's weight has its outputs second: the library takes those for its inputs.
+    const auto inputs = static_cast<double>(conv.weight.size(1) * conv.weight.size(2) * conv.weight.size(3));
+    if (isDalle) {
+      addNormal(name + ".w", conv.weight, 1 / std::sqrt(inputs));
+      addConstant(conv.bias, 0);
+    } else {
+      addUniform(name + ".weight", conv.weight, 1 / std::sqrt(inputs));
+      addUniform(name + ".bias", conv.bias, 1 / std::sqrt(inputs));
+    }
+  }
+
+  void codebook(const std::string& name, const at::Tensor& tensor) { addNormal(name, tensor, 1); }
+
   void run() const {
     const auto count = static_cast<int64_t>(draws_.size());
     at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
@@ -108,6 +130,10 @@ class Drawing {
 
   void addUniform(const std::string& name, const at::Tensor& target, double bound) {
     draws_.push_back({target, [=, k = key(name)] { return uniform(target, -bound, bound, k); }});
+  }
+
+  void addNormal(const std::string& name, const at::Tensor& target, double std) {
+    draws_.push_back({target, [=, k = key(name)] { return normal(target, std, k); }});
   }
 
   void addTruncated(const std::string& name, const at::Tensor& target, double scale) {
@@ -134,6 +160,17 @@ void initialiseWeights(torch::nn::Module& network, InitRule rule, uint64_t seed)
   for (const auto& item : network.named_parameters()) {
     const std::string& name = item.key();
     if (name.ends_with("cls_token") || name.ends_with("mask_token")) drawing.token(name, item.value());
+  }
+  drawing.run();
+}
+
+void initialiseConvolutions(torch::nn::Module& network, uint64_t seed) {
+  Drawing drawing(InitRule::kXavier, seed);  // a rule for matrices, of which there are none
+  for (const auto& item : network.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
+    if (const auto* conv = item.value()->as<ConvImpl>()) drawing.conv(item.key(), *conv);
+  }
+  for (const auto& item : network.named_parameters()) {
+    if (item.key() == "codebook.weight") drawing.codebook(item.key(), item.value());
   }
   drawing.run();
 }

@@ -39,11 +39,13 @@ Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const Ada
       optimizer_(params_, config),
       lowPrecision_(method_->network(), dtype) {}
 
-Trainer::Metrics Trainer::differentiate(const Piece& piece, const Hyper& hyper) {
+Trainer::Metrics Trainer::differentiate(const Piece& piece, int64_t stepSamples, const Hyper& hyper) {
   const Batch batch = piece.batch->rows(piece.begin, piece.end).to(params_.values().device());
   const ForwardArgs args = {.dtype = dtype_,
                             .isTraining = true,
                             .key = {.seed = hyper.seed, .step = hyper.step, .firstPosition = piece.position},
+                            .stepSamples = stepSamples,
+                            .schedule = hyper.schedule,
                             .trace = {}};
   const Losses losses = method_->forward(batch, args);
   losses.total.backward(at::full({}, piece.share, losses.total.options()));
@@ -54,6 +56,7 @@ Trainer::Metrics Trainer::differentiate(const Piece& piece, const Hyper& hyper) 
 
 StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper) {
   CAE_CHECK(!batches.empty(), "ERR_CAE_SHAPE", "a step needs at least one batch");
+  checkSchedule(*method_, hyper.schedule);
   const auto start = std::chrono::steady_clock::now();
   int64_t samples = 0;
   for (const auto& batch : batches) {
@@ -78,7 +81,7 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
     position += size;
   }
   std::vector<Metrics> metrics(pieces.size());
-  const auto run = [&](size_t piece) { metrics[piece] = differentiate(pieces[piece], hyper); };
+  const auto run = [&](size_t piece) { metrics[piece] = differentiate(pieces[piece], samples, hyper); };
   if (lanes == 1) {
     params_.grads().zero_();
     for (size_t piece = 0; piece < pieces.size(); ++piece) run(piece);
@@ -112,6 +115,7 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
     const double clip = hyper.clipNorm > 0 ? std::min(1.0, hyper.clipNorm / (norm + 1e-6)) : 1.0;
     optimizer_.step(hyper.lr, hyper.weightDecay, clip);
     lowPrecision_.refresh();
+    method_->afterUpdate();
   }
   result.computeNs = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   return result;

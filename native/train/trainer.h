@@ -18,7 +18,8 @@ struct Hyper {
   double lr, weightDecay;
   double clipNorm;  // 0: no clipping
   uint64_t seed;
-  int64_t firstPosition;  // of the first sample in the global batch
+  int64_t firstPosition;                   // of the first sample in the global batch
+  std::map<std::string, double> schedule;  // the method's own values (Method::schedules)
 };
 
 /// Facts about one step.
@@ -57,7 +58,7 @@ class Trainer {
   };
 
   /// Adds the gradients of a piece's share of the loss; returns that share of the metrics.
-  Metrics differentiate(const Piece& piece, const Hyper& hyper);
+  Metrics differentiate(const Piece& piece, int64_t stepSamples, const Hyper& hyper);
 
   std::shared_ptr<Method> method_;
   at::ScalarType dtype_;

@@ -130,7 +130,7 @@ export class ContextAutoencoder implements AsyncDisposable {
     const { intermediates = false, gradients = false, dropPath = false, seed = 0, step = 0 } = options
     const model = handle.get()
     await using made = await createBatch(addon, batch, config, { spec: maskSpec(config), seed, time: step })
-    return await addon.modelForward(model, made.get(), { intermediates, gradients, dropPath, seed, step })
+    return await addon.modelForward(model, made.get(), { intermediates, gradients, dropPath, seed, step, schedule: {} })
   }
 
   /**

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 
-import { maskSpec } from '../config/model.js'
 import type { DeviceName } from '../config/train.js'
 import type { BadImage } from '../data/bad-images.js'
 import type { Dataset } from '../data/dataset.js'
@@ -8,7 +7,8 @@ import type { LoaderOptions } from '../data/loader.js'
 import { holdOut } from '../data/order.js'
 import { CaeError } from '../errors.js'
 import { inspectRunFolder } from '../io/run-folder.js'
-import type { ModelConfig, Resolved } from '../methods/resolve.js'
+import type { ModelInput } from '../methods/method.js'
+import type { Resolved } from '../methods/resolve.js'
 import { modelFile } from '../train/checkpoint.js'
 import type { RunPlan } from '../train/plan.js'
 import { findResumePoint, type ResumePoint } from '../train/resume.js'
@@ -62,9 +62,12 @@ export async function splitImages(
 }
 
 /** The model with the weights that the run starts from: a checkpoint's, those of `initFrom`, or fresh ones. */
-export async function openModel({ model, train }: Resolved, device: string, point: ResumePoint | undefined): Promise<NativeModel> {
-  const method = train.method as NativeModel['method'] // resolved through the registry
-  const native = await createNativeModel(model, { method, device: device as DeviceName, seed: train.seed })
+export async function openModel<Config extends Readonly<Record<string, unknown>>>(
+  { model, train }: Resolved<Config>,
+  device: string,
+  point: ResumePoint | undefined,
+): Promise<NativeModel<Config>> {
+  const native = await createNativeModel(model, { method: train.method, device: device as DeviceName, seed: train.seed })
   const { addon, handle } = native
   try {
     if (point) {
@@ -83,12 +86,13 @@ export async function openModel({ model, train }: Resolved, device: string, poin
 
 /** How a run's batches are made. */
 export function loaderOptions(
-  { model, train }: { readonly model: ModelConfig; readonly train: Resolved['train'] },
+  input: ModelInput,
+  train: Resolved['train'],
   given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'signal'> & { onBad(record: BadImage): void },
   plan: RunPlan,
   doneSteps: number,
 ): LoaderOptions {
-  const [height, width] = model.imageSize
+  const [height, width] = input.imageSize
   const { scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation } = train
   return {
     ...given,
@@ -98,9 +102,9 @@ export function loaderOptions(
       crop: 'random',
       ...{ scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation },
       resizeShort: 0, // of centre crops only
-      mean: model.mean,
-      std: model.std,
-      mask: maskSpec(model),
+      mean: input.mean,
+      std: input.std,
+      mask: input.mask,
     },
     seed: train.seed,
     batchSize: plan.batchSize / plan.parts,

@@ -1,5 +1,5 @@
 import type { Addon } from '../native/addon.js'
-import type { BatchHandle, NativeConfig, NativeTrainConfig } from '../native/types.js'
+import type { BatchHandle, Hyper, NativeConfig, NativeTrainConfig } from '../native/types.js'
 
 /** Number format of a run's matrix products. */
 export type Precision = NativeTrainConfig['precision']
@@ -22,6 +22,8 @@ export interface PrecisionTrial {
   readonly optimizer: Omit<NativeTrainConfig, 'precision'>
   /** One part of a step of the run: what goes through the network at once. */
   readonly batch: BatchHandle
+  /** The first step's values of the method's schedules. */
+  readonly schedule: Hyper['schedule']
   readonly signal?: AbortSignal | undefined
 }
 
@@ -41,7 +43,15 @@ export async function choosePrecision(trial: PrecisionTrial): Promise<PrecisionC
 }
 
 /** Shortest step in fp32 and in bf16, in milliseconds. */
-async function timeSteps({ addon, config, device, optimizer, batch, signal }: PrecisionTrial): Promise<[fp32: number, bf16: number]> {
+async function timeSteps({
+  addon,
+  config,
+  device,
+  optimizer,
+  batch,
+  schedule,
+  signal,
+}: PrecisionTrial): Promise<[fp32: number, bf16: number]> {
   const best = { fp32: Number.POSITIVE_INFINITY, bf16: Number.POSITIVE_INFINITY }
   const began = performance.now()
   for (const precision of ['fp32', 'bf16'] as const) {
@@ -52,7 +62,7 @@ async function timeSteps({ addon, config, device, optimizer, batch, signal }: Pr
         for (let round = 0; round < rounds; round++) {
           signal?.throwIfAborted()
           const from = performance.now()
-          await addon.step(trainer, [batch], { step: 0, lr: 0, weightDecay: 0, clipNorm: 0, seed: 0, firstPosition: 0 })
+          await addon.step(trainer, [batch], { step: 0, lr: 0, weightDecay: 0, clipNorm: 0, seed: 0, firstPosition: 0, schedule })
           best[precision] = Math.min(best[precision], performance.now() - from)
           const share = precision === 'fp32' ? 0.5 : 1
           if (performance.now() - began > budgetMs * share) break

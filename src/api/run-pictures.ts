@@ -4,6 +4,7 @@ import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
 import { lossCurveFigure } from '../report/figures/loss-curve.js'
 import { type Reconstructs, reconstructionFigure } from '../report/figures/reconstruction.js'
+import { type Tokenizes, tokenizerFigure } from '../report/figures/tokenizer.js'
 import { readLosses } from '../report/metrics-points.js'
 import type { Picture } from '../train/pictures.js'
 
@@ -26,10 +27,26 @@ export function reconstructionPicture(model: Reconstructs<readonly RawImage[]>, 
     onlyAtEnd: false,
     async draw(step) {
       images ??= decodeSome(shown)
-      const caption = `step ${step}, ${shown.trainedOn ? 'training images' : 'images kept out of training'}`
-      return reconstructionFigure({ model, images: await images, seed, caption })
+      return reconstructionFigure({ model, images: await images, seed, caption: captionOf(step, shown) })
     },
   }
+}
+
+/** What a tokenizer makes of a few images, the same ones at every step. */
+export function tokenizerPicture(tokenizer: Tokenizes<readonly RawImage[]>, shown: ShownImages): Picture {
+  let images: Promise<RawImage[]> | undefined
+  return {
+    name: 'reconstruction',
+    onlyAtEnd: false,
+    async draw(step) {
+      images ??= decodeSome(shown)
+      return tokenizerFigure({ tokenizer, images: await images, caption: captionOf(step, shown) })
+    },
+  }
+}
+
+function captionOf(step: number, { trainedOn }: ShownImages): string {
+  return `step ${step}, ${trainedOn ? 'training images' : 'images kept out of training'}`
 }
 
 /** The losses over the whole run. @param metrics path of `metrics.jsonl` */
@@ -44,7 +61,7 @@ export async function chooseImages(data: string, count: number, decode: DecodeOp
 }
 
 /** Spread over the indices, as neighbours in a folder are often alike. An image that cannot be read gives way to another one. */
-async function decodeSome({ dataset, indices, count, decode }: ShownImages): Promise<RawImage[]> {
+export async function decodeSome({ dataset, indices, count, decode }: ShownImages): Promise<RawImage[]> {
   const decoder = await createDecoder(decode)
   const images: RawImage[] = []
   for (const place of spreadPlaces(indices.length, count)) {

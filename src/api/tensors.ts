@@ -1,10 +1,10 @@
-import type { EncoderConfig } from '../config/model.js'
 import type { ImageInput } from '../data/dataset.js'
 import { decodeDefaults, decodeImage } from '../data/decode.js'
 import { CaeError } from '../errors.js'
+import type { ModelInput } from '../methods/method.js'
 import type { Addon } from '../native/addon.js'
 import { NativeHandle } from '../native/handle.js'
-import type { BatchHandle, I32Tensor, ImageTensor, MaskSpec, U8Tensor } from '../native/types.js'
+import type { BatchHandle, F32Tensor, I32Tensor, ImageTensor, MaskSpec, U8Tensor } from '../native/types.js'
 
 export type { F32Tensor, I32Tensor, ImageTensor, U8Tensor } from '../native/types.js'
 
@@ -21,6 +21,8 @@ export interface BatchInput {
   readonly mask?: U8Tensor | undefined
   /** Token ids `[B, N]`, for models whose `target` is 'tokens'. */
   readonly ids?: I32Tensor | undefined
+  /** Gumbel noise `[B, V, h, w]`, for tokenizers in training. Left out: drawn. */
+  readonly noise?: F32Tensor | undefined
 }
 
 /** The stream that masks are drawn from where none are given. */
@@ -33,7 +35,7 @@ export interface MaskDraw {
   readonly first?: number
 }
 
-type InputConfig = Pick<EncoderConfig, 'imageSize' | 'mean' | 'std'>
+type InputConfig = Pick<ModelInput, 'imageSize' | 'mean' | 'std'>
 
 /**
  * Puts a batch together on the native side; dispose it after use.
@@ -48,7 +50,7 @@ export async function createBatch(
 ): Promise<NativeHandle<BatchHandle>> {
   const images = isTensor(input.images) ? input.images : await decodeToTensor(addon, asList(input.images), config)
   const mask = input.mask ?? (draw && (await drawMasks(addon, draw, imageCount(images))))
-  return new NativeHandle(addon, await addon.createBatch(images, mask, input.ids), 'batch')
+  return new NativeHandle(addon, await addon.createBatch(images, mask, input.ids, input.noise), 'batch')
 }
 
 function drawMasks(addon: Addon, { spec, seed, time, first = 0 }: MaskDraw, count: number): Promise<U8Tensor> {

@@ -7,9 +7,10 @@ import type { Dataset } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
+import { messageOf } from '../io/output-error.js'
 import { RunFolder } from '../io/run-folder.js'
-import { findMethod } from '../methods/registry.js'
-import { nativeModelConfig, type Resolved, resolveTrain, type TrainOptions } from '../methods/resolve.js'
+import { declarationOf } from '../methods/registry.js'
+import { type ModelConfig, nativeModelConfig, type Resolved, type RunPlaces, resolveTrain, type TrainOptions } from '../methods/resolve.js'
 import type { Addon } from '../native/addon.js'
 import { NativeHandle } from '../native/handle.js'
 import { loadAddon } from '../native/load.js'
@@ -19,7 +20,8 @@ import { BadImageFile } from '../train/bad-image-file.js'
 import { optimizerFile } from '../train/checkpoint.js'
 import type { TrainEvent, TrainSummary, WarningEvent } from '../train/events.js'
 import { Listeners } from '../train/listeners.js'
-import { planRun } from '../train/plan.js'
+import type { Picture } from '../train/pictures.js'
+import { planRun, scheduleAt } from '../train/plan.js'
 import { TrainRun } from '../train/run.js'
 import { assertSameRun, type RunConfig } from '../train/run-config.js'
 import { runSession } from '../train/session.js'
@@ -27,16 +29,17 @@ import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
 import { chooseDevice } from './device.js'
 import { ContextAutoencoder } from './model.js'
+import type { NativeModel } from './native-model.js'
 import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
 import { choosePrecision, type Precision, type PrecisionTrial } from './precision.js'
 import { describeData, describeVersions } from './run-facts.js'
-import { lossPicture, reconstructionPicture } from './run-pictures.js'
+import { lossPicture, reconstructionPicture, type ShownImages } from './run-pictures.js'
 import { weightsMetadata } from './weights.js'
 
 /** What a finished run leaves in memory; the rest is in its folder. */
-export interface TrainResult {
+export interface TrainResult<Model = ContextAutoencoder> {
   /** The trained model; dispose it after use. */
-  readonly model: ContextAutoencoder
+  readonly model: Model
   readonly summary: TrainSummary
   /** The run's folder. */
   readonly out: string
@@ -59,13 +62,39 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
-  return new TrainRun((publish) => runTraining(options, publish))
+  return new TrainRun((publish) => runTraining(encoders, () => resolveTrain(options), options, publish))
+}
+
+/** What runs of one kind of model have of their own. */
+export interface RunKind<Config, Model> {
+  /** The public object of a network. */
+  open(native: NativeModel<Config>): Model
+  /** What a run shows of its images. */
+  pictures(model: Model, shown: ShownImages, seed: number): readonly Picture[]
+  /** What is measured beside the pictures, and at the end. */
+  measure?(native: NativeModel<Config>, shown: ShownImages): Measuring
+}
+
+/** Numbers about a model, taken on the same images every time. */
+export interface Measuring extends AsyncDisposable {
+  measure(): Promise<Readonly<Record<string, number>>>
+}
+
+const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
+  open: (native) => new ContextAutoencoder(native),
+  pictures: (model, shown, seed) => [reconstructionPicture(model, shown, seed)],
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
-async function runTraining(options: TrainOptions, publish: (event: TrainEvent) => void): Promise<TrainResult> {
+export async function runTraining<Config extends Readonly<Record<string, unknown>>, Model extends AsyncDisposable>(
+  kind: RunKind<Config, Model>,
+  resolve: () => Resolved<Config>,
+  options: RunPlaces,
+  publish: (event: TrainEvent) => void,
+): Promise<TrainResult<Model>> {
   const { out, signal } = options
-  const resolved = resolveTrain(options)
+  const resolved = resolve()
+  const method = declarationOf(resolved.train.method)
   signal?.throwIfAborted()
   const earlier = await findEarlierRun(out, resolved.train.resume, signal)
   const addon = await loadAddon()
@@ -73,7 +102,10 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
   addon.configure({ threads: resolved.train.threads, deterministic: resolved.train.deterministic })
   const dataset = await openData(options.data, signal ? { signal } : {})
   const { training, heldOut } = await splitImages(dataset, resolved.train.holdout, resolved.train.seed)
-  const plan = planRun(resolved.train, training.length)
+  const plan = planRun(resolved.train, training.length, {
+    lrSteps: (steps) => method.lrSteps?.(resolved.model, steps) ?? steps,
+    schedules: (steps) => method.schedules?.(resolved.model, steps) ?? {},
+  })
 
   const warnings: WarningEvent[] = [...resolved.notes, ...(dataset.notes ?? [])].map(note)
   const badImages = new BadImageFile()
@@ -85,10 +117,15 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
   }
   const doneSteps = earlier?.point.state.step ?? 0
   const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
-  await using loader = createLoader(loaderOptions(resolved, given, plan, doneSteps))
+  await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps))
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const precision = await wantedPrecision(resolved, earlier, { addon, device, batch: first?.[0], signal }, warnings)
+  const precision = await wantedPrecision(
+    resolved,
+    earlier,
+    { addon, device, batch: first?.[0], schedule: scheduleAt(plan, 0), signal },
+    warnings,
+  )
   const config: RunConfig = {
     format: 1,
     model: resolved.model,
@@ -99,7 +136,7 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
   if (earlier) assertSameRun(earlier.config, config, earlier.path)
 
   const native = await openModel(resolved, device, earlier?.point)
-  const model = new ContextAutoencoder(native)
+  const model = kind.open(native)
   try {
     await using folder = await RunFolder.claim(out)
     await folder.writeConfig(config)
@@ -109,13 +146,14 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
     const { alpha, exif, maxPixels, figureImages: count, holdout, seed } = resolved.train
     const indices = holdout > 0 ? heldOut : training
     const shown = { dataset, indices, count, decode: { alpha, exif, maxPixels }, trainedOn: holdout === 0 }
+    await using measuring = kind.measure?.(native, shown)
     const summary = await runSession(
       {
         addon,
         model: native.handle.get(),
         modelMetadata: weightsMetadata(native),
         trainer: trainer.get(),
-        columns: findMethod(config.train.method).columns,
+        columns: method.columns,
         config: config.train,
         plan,
         device,
@@ -124,7 +162,10 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
         resume: earlier?.point,
         batches,
         badImages,
-        pictures: [reconstructionPicture(model, shown, seed), lossPicture(folder.metrics)],
+        pictures: [...kind.pictures(model, shown, seed), lossPicture(folder.metrics)],
+        measure:
+          measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
+        judge: method.judge,
         warnings,
         async emit(event) {
           await listeners.emit(event)
@@ -135,21 +176,21 @@ async function runTraining(options: TrainOptions, publish: (event: TrainEvent) =
     )
     return { model, summary, out, heldOut: subset(dataset, heldOut) }
   } catch (error) {
-    await model.dispose()
+    await model[Symbol.asyncDispose]()
     throw error
   }
 }
 
 /** A resumed run stays on the device that it began on, unless the user names another: then the two are compared. */
-function wantedDevice({ train }: Resolved, earlier: EarlierRun | undefined): DeviceName {
+function wantedDevice({ train }: Pick<Resolved, 'train'>, earlier: EarlierRun | undefined): DeviceName {
   return train.device === 'auto' && earlier ? earlier.config.train.device : train.device
 }
 
 /** As `precision` says; 'auto' is what a resumed run began with, else what is faster here. */
 async function wantedPrecision(
-  { model, train }: Resolved,
+  { model, train }: Resolved<object>,
   earlier: EarlierRun | undefined,
-  on: Pick<PrecisionTrial, 'addon' | 'device' | 'signal'> & { readonly batch: BatchHandle | undefined },
+  on: Pick<PrecisionTrial, 'addon' | 'device' | 'schedule' | 'signal'> & { readonly batch: BatchHandle | undefined },
   warnings: WarningEvent[],
 ): Promise<Precision> {
   if (train.precision !== 'auto') return train.precision

@@ -1,5 +1,4 @@
 import type { Input } from '../config/field.js'
-import { maskSpec } from '../config/model.js'
 import { resolveFields } from '../config/resolve.js'
 import { optimizerFields, runFields } from '../config/train.js'
 import { CaeError } from '../errors.js'
@@ -9,6 +8,7 @@ import type { ContextAutoencoder } from './model.js'
 import { type NativeModel, nativeOf } from './native-model.js'
 import type { Precision } from './precision.js'
 import { type BatchInput, createBatch, imageCount } from './tensors.js'
+import type { Tokenizer } from './tokenizer.js'
 
 const { weightDecay, beta1, beta2, eps, clipNorm } = optimizerFields
 const trainerFields = { weightDecay, beta1, beta2, eps, clipNorm, seed: runFields.seed } as const
@@ -43,12 +43,12 @@ export type StepHyper = Partial<Hyper>
  * for await (const images of myBatches) console.log((await trainer.step({ images })).values.loss)
  */
 export class Trainer implements AsyncDisposable {
-  readonly #native: NativeModel
+  readonly #native: NativeModel<unknown>
   readonly #handle: NativeHandle<TrainerHandle>
   readonly #defaults: Omit<Hyper, 'step'>
   #step: number
 
-  private constructor(native: NativeModel, handle: NativeHandle<TrainerHandle>, defaults: Omit<Hyper, 'step'>, step: number) {
+  private constructor(native: NativeModel<unknown>, handle: NativeHandle<TrainerHandle>, defaults: Omit<Hyper, 'step'>, step: number) {
     this.#native = native
     this.#handle = handle
     this.#defaults = defaults
@@ -59,27 +59,28 @@ export class Trainer implements AsyncDisposable {
    * Makes a model's trainer.
    * @throws {CaeError} ERR_CAE_OPTION, ERR_CAE_BUSY when the model has a trainer already, ERR_CAE_CHECKPOINT when `state` is of another model
    */
-  static async create(model: ContextAutoencoder, options: TrainerOptions = {}): Promise<Trainer> {
+  static async create(model: ContextAutoencoder | Tokenizer, options: TrainerOptions = {}): Promise<Trainer> {
     const { precision = 'fp32', lr = 1e-3, state, ...rest } = options
     const { values } = resolveFields(trainerFields, [{ values: rest }], { otherNames: ['precision', 'lr', 'state'] })
-    const native = nativeOf(model)
+    const native = nativeOf<unknown>(model)
     const { addon } = native
     const { beta1, beta2, eps } = values
     const created = await addon.createTrainer(native.handle.get(), { precision, beta1, beta2, eps })
     const handle = new NativeHandle(addon, created, 'trainer')
-    const defaults = { lr, weightDecay: values.weightDecay, clipNorm: values.clipNorm, seed: values.seed, firstPosition: 0 }
+    const defaults = { lr, weightDecay: values.weightDecay, clipNorm: values.clipNorm, seed: values.seed, firstPosition: 0, schedule: {} }
     if (state) await restore(handle, state)
     return new Trainer(native, handle, defaults, state?.step ?? 0)
   }
 
   /**
    * One optimizer step. Several batches are accumulated: their gradients are averaged by size.
-   * @param hyper what this step does differently: `lr`, `weightDecay`, ...; `step` renames its random draws and those of the steps that follow
+   * @param hyper what this step does differently: `lr`, `weightDecay`, ...; `step` renames its random draws and those of the steps that follow;
+   *   a tokenizer wants its `schedule` at every step: `{ tau }`, with DALL-E's network `{ tau, beta }`
    * @returns losses, and the gradient norm before clipping; `skipped` when something was not finite and nothing was changed
    * @throws {CaeError} ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE, ERR_CAE_DISPOSED
    */
   async step(batch: BatchInput | readonly BatchInput[], hyper: StepHyper = {}): Promise<StepMetrics> {
-    const { addon, config } = this.#native
+    const { addon, input: wanted } = this.#native
     const inputs = Array.isArray(batch) ? (batch as readonly BatchInput[]) : [batch as BatchInput]
     return this.#handle.use(async (trainer) => {
       const full = { ...this.#defaults, step: this.#step, ...hyper }
@@ -88,7 +89,8 @@ export class Trainer implements AsyncDisposable {
       try {
         let first = full.firstPosition
         for (const input of inputs) {
-          made.push(await createBatch(addon, input, config, { spec: maskSpec(config), seed: full.seed, time: full.step, first }))
+          const draw = wanted.mask ? { spec: wanted.mask, seed: full.seed, time: full.step, first } : undefined
+          made.push(await createBatch(addon, input, wanted, draw))
           first += imageCount(input.images)
         }
         const batches = made.map((one) => one.get())

@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { unknownName } from '../config/resolve.js'
 import { CaeError } from '../errors.js'
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../io/safetensors.js'
-import { findMethod, type MethodName } from '../methods/registry.js'
-import { type ModelConfig, resolveModel } from '../methods/resolve.js'
+import type { CAEConfigInput } from '../methods/cae.js'
+import { findMethod, type MethodName, type TokenizerMethodName, tokenizers } from '../methods/registry.js'
+import { type ModelConfig, resolveModel, resolveTokenizer, type TokenizerConfig } from '../methods/resolve.js'
 import type { F32Tensor, TensorInfo } from '../native/types.js'
 import { tensorEntries } from '../train/tensor-files.js'
 import type { NativeModel } from './native-model.js'
@@ -39,8 +41,8 @@ interface Source {
 /**
  * Text for the head of a weights file: what `load` needs to make the model again.
  */
-export function weightsMetadata({ method, config }: Pick<NativeModel, 'method' | 'config'>): Record<string, string> {
-  return { method, config: JSON.stringify(config) }
+export function weightsMetadata({ method, config }: Pick<NativeModel<unknown>, 'method' | 'config'>): Record<string, string> {
+  return { method: method.name, config: JSON.stringify(config) }
 }
 
 /** Writes every tensor of a model, in one step: the file is there whole or not at all. */
@@ -76,6 +78,25 @@ export async function findWeights(path: string): Promise<string> {
  * @throws {CaeError} ERR_CAE_CHECKPOINT when the file does not say, or says what is not possible
  */
 export function modelOfFile(file: SafetensorsFile): { method: MethodName; config: ModelConfig } {
+  return described(file, (config, method) => {
+    const { name } = findMethod(method)
+    return { method: name, config: resolveModel(config as CAEConfigInput, name) }
+  })
+}
+
+/**
+ * Method and configuration of the tokenizer that wrote a weights file.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when the file does not say, or is none of a tokenizer
+ */
+export function tokenizerOfFile(file: SafetensorsFile): { method: TokenizerMethodName; config: TokenizerConfig } {
+  return described(file, (config, method) => {
+    if (!Object.hasOwn(tokenizers, method)) throw unknownName('tokenizer', method, Object.keys(tokenizers))
+    return resolveTokenizer(config as TokenizerConfig, method as TokenizerMethodName)
+  })
+}
+
+/** What the head of a weights file says, as `resolve` takes it. */
+function described<T>(file: SafetensorsFile, resolve: (config: unknown, method: string) => T): T {
   const { method = 'cae', config } = file.metadata
   if (config === undefined) {
     throw new CaeError('ERR_CAE_CHECKPOINT', {
@@ -85,8 +106,7 @@ export function modelOfFile(file: SafetensorsFile): { method: MethodName; config
     })
   }
   try {
-    const { name } = findMethod(method)
-    return { method: name, config: resolveModel(JSON.parse(config), name) }
+    return resolve(JSON.parse(config), method)
   } catch (cause) {
     throw new CaeError('ERR_CAE_CHECKPOINT', { what: 'the file describes a model that cannot be made here', where: file.path }, { cause })
   }
@@ -95,7 +115,7 @@ export function modelOfFile(file: SafetensorsFile): { method: MethodName; config
 /** Loads weights of a file into `model`: all tensors of the model, or those whose name `select` takes. */
 export async function loadWeightsFile(
   path: string,
-  model: NativeModel,
+  model: NativeModel<unknown>,
   options: LoadWeightsOptions & { readonly select?: (name: string) => boolean } = {},
 ): Promise<LoadReport> {
   await using file = await openSafetensors(await findWeights(path))
@@ -104,7 +124,11 @@ export async function loadWeightsFile(
 }
 
 /** Loads weights that are in memory. */
-export function loadWeightsTensors(tensors: NamedTensors, model: NativeModel, options: LoadWeightsOptions = {}): Promise<LoadReport> {
+export function loadWeightsTensors(
+  tensors: NamedTensors,
+  model: NativeModel<unknown>,
+  options: LoadWeightsOptions = {},
+): Promise<LoadReport> {
   const known = new Map(Object.entries(tensors))
   const read = (name: string) => known.get(name) as F32Tensor // only asked for names of `shapes`
   return loadFrom({ path: undefined, shapes: new Map([...known].map(([name, { shape }]) => [name, shape])), read }, model, options)
@@ -112,11 +136,11 @@ export function loadWeightsTensors(tensors: NamedTensors, model: NativeModel, op
 
 async function loadFrom(
   source: Source,
-  { addon, handle, method }: NativeModel,
+  { addon, handle, method }: NativeModel<unknown>,
   { strict = true, select = () => true }: LoadWeightsOptions & { readonly select?: (name: string) => boolean },
 ): Promise<LoadReport> {
   const infos = addon.modelTensors(handle.get()).filter(({ name }) => select(name))
-  const plan = planLoading(source, infos, findMethod(method).follows)
+  const plan = planLoading(source, infos, method.follows)
   const unused = [...source.shapes.keys()].filter((name) => select(name) && !infos.some((info) => info.name === name))
   assertLoadable(source, infos, plan, strict ? unused : [], strict)
   for (const [name, from] of plan) await addon.modelWrite(handle.get(), [name], [await source.read(from)])

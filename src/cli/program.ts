@@ -10,6 +10,7 @@ import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
 import { setupCommand } from './commands/setup.js'
+import { tokenizerCommand } from './commands/tokenizer.js'
 
 /** All of `cae-torch`. */
 export function program(): Command {
@@ -26,6 +27,7 @@ export function program(): Command {
     .addCommand(reconstructCommand())
     .addCommand(embedCommand())
     .addCommand(evalCommand())
+    .addCommand(tokenizerCommand())
     .addCommand(inspectCommand())
     .addCommand(exportCommand())
     .addCommand(setupCommand())

@@ -159,4 +159,31 @@ export const optionDocs = {
     targetMomentum: 'Share of its old weights that the lagging copy keeps at a step; 0 makes it one step old.',
     alignDropPath: "The alignment target draws a drop path of its own, as in the authors' code.",
   },
+  lightFields: {
+    layout: "Order of its layers: BEiT's, or that of the original code, which has all residual blocks in the middle.",
+    numLayers: 'Strided convolutions each way: an id stands for 2 to this power pixels a side.',
+    codebookDim: "Width of the codebook's vectors.",
+    resBlocks: "Residual blocks of the original layout; BEiT's has one a layer.",
+    reconstructionLoss: 'How reconstructions are compared with images.',
+    straightThrough: 'Decode single codes, with the gradient of the relaxed ones.',
+    klWeight: 'Weight of the KL term, which is a sum over all images of a step, as in the reference.',
+  },
+  dalleFields: {
+    decoderInputDim: 'Channels that the decoder brings codes to before its first group.',
+    blocksPerGroup: 'Residual blocks at each of the four resolutions, in encoder and decoder.',
+    betaEnd: 'Weight of the KL term at the end of its warm-up.',
+    betaShare: 'Share of the run over which that weight rises from 0.',
+  },
+  tokenizerFields: {
+    imageSize:
+      'Size of the images that it is trained on: one number for square ones, or [height, width]; multiples of the pixels that an id stands for.',
+    vocabSize: 'Codes in the codebook: ids run from 0 to one less.',
+    hiddenDim: "Channels at full resolution; deeper layers of DALL-E's network have 2, 4 and 8 times as many. A multiple of 4.",
+    averageDecay:
+      'Share of its old value that the average of the weights keeps at a step: ids come from the average. 0: no average, the weights themselves.',
+    tauStart: 'Temperature of the relaxed codes at the first step.',
+    tauEnd: 'Temperature that the cosine ends at: the lower, the closer to single codes.',
+    tauShare: 'Share of the run over which the temperature falls.',
+    lrShare: 'Share of the run over which the learning rate falls to `minLr`.',
+  },
 } as const

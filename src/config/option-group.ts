@@ -33,6 +33,12 @@ export const trainGroups: readonly OptionGroup[] = [
   group('Data', dataFields, optionDocs.dataFields),
 ]
 
+/** The same for tokenizers, which have no recipes. */
+export const tokenizerTrainGroups: readonly OptionGroup[] = trainGroups.map((g) => ({
+  ...g,
+  fields: without(g.fields, { recipe: runFields.recipe }),
+}))
+
 export const embedGroup = group('Embedding', without(embedFields, encodeFields), optionDocs.embedFields)
 export const knnGroup = group('Nearest neighbours', without(knnFields, encodeFields), optionDocs.knnFields)
 export const linearGroup = group('Linear probe', without(linearFields, encodeFields), optionDocs.linearFields)

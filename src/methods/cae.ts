@@ -1,5 +1,5 @@
 import { type Fields, flag, type Infer, type Input, int, oneOf, real } from '../config/field.js'
-import { encoderFields, maskFields, patchGrid } from '../config/model.js'
+import { encoderFields, maskFields, maskSpec, patchGrid } from '../config/model.js'
 import { optionDocs } from '../config/option-docs.js'
 import { encoderGroup, maskGroup } from '../config/option-group.js'
 import { defaultPreset, type PresetName, presets } from '../config/presets.js'
@@ -107,5 +107,7 @@ export const cae = defineMethod({
   presets: presets satisfies Readonly<Record<PresetName, CAEConfigInput>>,
   defaultPreset,
   follows: { prefix: 'teacher.', of: 'encoder.' }, // with lagging target weights
+  hereOnly: Object.keys(maskFields), // masks are drawn with the data
+  input: (config) => ({ imageSize: config.imageSize, mean: config.mean, std: config.std, mask: maskSpec(config) }),
   complete,
 })

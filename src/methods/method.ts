@@ -1,6 +1,24 @@
 import type { Fields, Infer } from '../config/field.js'
 import type { OptionGroup } from '../config/option-group.js'
 import type { Resolution } from '../config/resolve.js'
+import type { MaskSpec } from '../native/types.js'
+
+/** What a model's batches are made of. */
+export interface ModelInput {
+  /** Height and width in pixels. */
+  readonly imageSize: readonly [number, number]
+  /** Normalisation of pixels in [0, 1]. */
+  readonly mean: readonly number[]
+  readonly std: readonly number[]
+  /** Which patches are hidden; null for methods that hide none. */
+  readonly mask: MaskSpec | null
+}
+
+/** Why a run must end although all its numbers are finite, and what to change. */
+export interface Verdict {
+  readonly what: string
+  readonly todo: string
+}
 
 /** What shared code reads about a pre-training method; the network itself is native/methods/NAME.cpp. */
 export interface Method<Name extends string = string, F extends Fields = Fields> {
@@ -25,6 +43,21 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
   readonly follows?: { readonly prefix: string; readonly of: string }
   /** Fills in the defaults that depend on other options, and refuses combinations that cannot work. */
   complete(given: Resolution<F>): Infer<F>
+  /** Options of the model that this side alone reads; all others cross to C++. */
+  readonly hereOnly: readonly string[]
+  /** What a batch for a model must be. */
+  input(config: Infer<F>): ModelInput
+  /** Training options that take the place of the tables' defaults, for a model of this preset. */
+  trainDefaults?(preset: string): Readonly<Record<string, unknown>>
+  /** What changes from step to step besides learning rate and weight decay: the value at a 0-based step of a run of `steps`. */
+  schedules?(config: Infer<F>, steps: number): Readonly<Record<string, (step: number) => number>>
+  /** Steps after which the learning rate is at `minLr`; all of them unless declared. */
+  lrSteps?(config: Infer<F>, steps: number): number
+  /**
+   * Looks for failures that show in no single number. `recent` holds means over the last steps.
+   * @returns why the run must end, as ERR_CAE_DIVERGED
+   */
+  judge?(at: { readonly step: number; readonly steps: number; readonly recent: Readonly<Record<string, number>> }): Verdict | undefined
 }
 
 /** Declares a method; one file each, listed in `registry.ts`. */

@@ -1,5 +1,4 @@
 import type { Fields, Infer, Input } from '../config/field.js'
-import { maskFields } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
 import { type RecipeName, recipes } from '../config/recipes.js'
 import { type Layer, optionError, type Resolution, type ResolveSettings, resolveFields, showValue, unknownName } from '../config/resolve.js'
@@ -7,28 +6,61 @@ import { autoLr, type TrainConfig, trainFields } from '../config/train.js'
 import type { Dataset } from '../data/dataset.js'
 import type { NativeConfig } from '../native/types.js'
 import type { CAEConfigInput } from './cae.js'
-import { findMethod, type MethodName, type methods } from './registry.js'
+import type { DvaeInput } from './dvae.js'
+import type { LightDvaeInput } from './dvae-light.js'
+import type { Method } from './method.js'
+import {
+  declarationOf,
+  findMethod,
+  type MethodName,
+  type methods,
+  type TokenizerMethodName,
+  tokenizerOfPreset,
+  tokenizerPresetNames,
+  tokenizers,
+} from './registry.js'
 
 /** A model with every option resolved, of any method. */
 export type ModelConfig = Infer<(typeof methods)[MethodName]['fields']>
 
-/** What `train` and `trainCAE` take. */
-export type TrainOptions = Input<typeof trainFields> & {
+/** A tokenizer with every option resolved, of any method. */
+export type TokenizerConfig = Infer<(typeof tokenizers)[TokenizerMethodName]['fields']>
+
+/** Name of a tokenizer's preset. */
+export type TokenizerPresetName = { [N in TokenizerMethodName]: keyof (typeof tokenizers)[N]['presets'] }[TokenizerMethodName]
+
+/** A tokenizer as a user describes it: a preset's name, or options over one; the preset says which network it is. */
+export type TokenizerInput = TokenizerPresetName | DvaeInput | LightDvaeInput
+
+/** What a run of any kind needs. */
+export interface RunPlaces {
   /** Images: a folder, a glob, or any `Dataset`. */
   readonly data: string | Dataset
   /** Folder that the run writes to. */
   readonly out: string
-  /** Pre-training method; default 'cae'. */
-  readonly method?: MethodName | undefined
-  /** Name of a preset, or options over one: `{ preset: 'cae-small', imageSize: 96 }`. Default 'cae-small', or the recipe's. */
-  readonly model?: PresetName | CAEConfigInput | undefined
   /** Aborting ends the run after the current step, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `trainTokenizer` takes. */
+export type TokenizerTrainOptions = Omit<Input<typeof trainFields>, 'recipe'> &
+  RunPlaces & {
+    /** Name of a preset, or options over one: `{ preset: 'dvae-nano', vocabSize: 1024 }`. Default 'dvae-nano'. */
+    readonly model?: TokenizerInput | undefined
+  }
+
+/** What `train` and `trainCAE` take. */
+export type TrainOptions = Input<typeof trainFields> &
+  RunPlaces & {
+    /** Pre-training method; default 'cae'. */
+    readonly method?: MethodName | undefined
+    /** Name of a preset, or options over one: `{ preset: 'cae-small', imageSize: 96 }`. Default 'cae-small', or the recipe's. */
+    readonly model?: PresetName | CAEConfigInput | undefined
+  }
+
 /** A run with everything decided. */
-export interface Resolved {
-  readonly model: ModelConfig
+export interface Resolved<Config = ModelConfig> {
+  readonly model: Config
   readonly train: TrainConfig
   /** What was decided for the user and should be said: a scaled learning rate. */
   readonly notes: readonly string[]
@@ -50,12 +82,26 @@ const replaces = {
  * @throws {CaeError} ERR_CAE_OPTION naming the option
  */
 export function resolveModel(input: string | CAEConfigInput = {}, method: MethodName = 'cae'): ModelConfig {
-  return resolveModelLayers(method, undefined, input, '')
+  return resolveModelLayers(findMethod(method), undefined, input, '') as ModelConfig
 }
 
-/** The keys that native/model and native/methods read, each exactly once. Masks are drawn with the data and do not cross here. */
-export function nativeModelConfig(config: ModelConfig, method: string): NativeConfig {
-  const network = Object.entries(config).filter(([name]) => !Object.hasOwn(maskFields, name))
+/**
+ * Resolves a tokenizer: preset, then the options over it; a resolved configuration comes out as it was.
+ * @param method for a configuration that names no preset
+ * @throws {CaeError} ERR_CAE_OPTION naming the option
+ */
+export function resolveTokenizer(
+  input: TokenizerInput | TokenizerConfig = {},
+  method?: TokenizerMethodName,
+): { method: TokenizerMethodName; config: TokenizerConfig } {
+  const name = method ?? tokenizerMethod(input)
+  return { method: name, config: resolveModelLayers(tokenizers[name], undefined, input, '') as TokenizerConfig }
+}
+
+/** The keys that native/model and native/methods read, each exactly once. */
+export function nativeModelConfig(config: object, method: string): NativeConfig {
+  const { hereOnly } = declarationOf(method)
+  const network = Object.entries(config).filter(([name]) => !hereOnly.includes(name))
   return { method, ...Object.fromEntries(network) }
 }
 
@@ -70,7 +116,7 @@ export function resolveTrain(options: TrainOptions): Resolved {
   const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
   const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
   const resolution = resolveFields(trainFields, layers, settings(fields))
-  const resolvedModel = resolveModelLayers(method, recipe, model ?? {}, 'model.')
+  const resolvedModel = resolveModelLayers(findMethod(method), recipe, model ?? {}, 'model.') as ModelConfig
   if (resolvedModel.target === 'tokens') {
     throw optionError({
       what: "model.target 'tokens' needs token ids, and no tokenizer makes them here yet",
@@ -81,20 +127,62 @@ export function resolveTrain(options: TrainOptions): Resolved {
 }
 
 /**
+ * Resolves all options of a tokenizer's run: the preset's way to train takes the place of the tables' defaults.
+ * @throws {CaeError} ERR_CAE_OPTION naming the option, its value, and the nearest valid name or range
+ */
+export function resolveTokenizerRun(options: TokenizerTrainOptions): Resolved<TokenizerConfig> {
+  const { data, out, model = {}, signal: _signal, ...rest } = options
+  requireRunOptions(data, out)
+  if ('recipe' in rest && rest.recipe != null) {
+    throw optionError({ what: 'recipe: tokenizers have none', todo: `model: one of ${tokenizerPresetNames.join(', ')}` })
+  }
+  const method = tokenizerMethod(model)
+  const declared: Method = tokenizers[method]
+  const defaults = declared.trainDefaults?.(String(modelOptions(model).preset ?? declared.defaultPreset)) ?? {}
+  const own = rest.lr === 'auto' ? { ...rest, lr: undefined } : rest
+  const resolution = resolveFields(withDefaults(trainFields, defaults), [{ values: own }], settings(declared.fields))
+  return {
+    model: resolveModelLayers(declared, undefined, model, 'model.') as TokenizerConfig,
+    ...completeTrain(resolution, method),
+  }
+}
+
+/** The same table, some of whose options have another default. */
+function withDefaults<F extends Fields>(fields: F, defaults: Layer['values']): F {
+  const entries = Object.entries(fields).map(([name, field]) => [name, name in defaults ? { ...field, default: defaults[name] } : field])
+  return Object.fromEntries(entries)
+}
+
+function tokenizerMethod(input: unknown): TokenizerMethodName {
+  const { preset } = modelOptions(input)
+  return preset === undefined ? 'dvae' : tokenizerOfPreset(String(preset))
+}
+
+/**
  * Checks options one by one, as a configuration file has them, so that a complaint can name the file. Whether they go together shows in `resolveTrain`.
+ * @param methodOf tells by whose table the model is checked
  * @throws {CaeError} ERR_CAE_OPTION
  */
-export function checkRunOptions(values: Readonly<Record<string, unknown>>, source: string): void {
-  const { data, out, method = 'cae', model, ...rest } = values
+export function checkRunOptions(
+  values: Readonly<Record<string, unknown>>,
+  source: string,
+  methodOf: (values: Readonly<Record<string, unknown>>) => Method = ({ method = 'cae' }) => findMethod(String(method), source),
+): void {
+  const { data, out, method: _method, model, ...rest } = values
   for (const [name, path] of Object.entries({ data, out })) {
     if (path !== undefined && typeof path !== 'string') {
       throw optionError({ what: `${name} is ${showValue(path)}, expected a path`, where: source, todo: `${name}: some/folder` })
     }
   }
-  const { fields } = findMethod(String(method), source)
+  const { fields } = methodOf(values)
   resolveFields(trainFields, [{ source, values: rest }], settings(fields))
   if (model !== undefined)
     resolveFields(fields, [{ source, values: omitPreset(modelOptions(model)) }], { prefix: 'model.', otherNames: ['preset'] })
+}
+
+/** The table that a tokenizer's configuration file is checked by. */
+export function tokenizerMethodOf({ model = {} }: Readonly<Record<string, unknown>>): Method {
+  return tokenizers[tokenizerMethod(model)]
 }
 
 /** Options of a stronger layer over those of a weaker one; what the stronger one replaces is dropped. */
@@ -128,11 +216,10 @@ function findRecipe(name: string): Recipe {
   return { source: `recipe '${name}'`, ...recipes[name as RecipeName] }
 }
 
-function resolveModelLayers(method: MethodName, recipe: Recipe | undefined, input: unknown, prefix: string): ModelConfig {
-  const declared = findMethod(method)
+function resolveModelLayers(declared: Method, recipe: Recipe | undefined, input: unknown, prefix: string): Infer<Fields> {
   const { preset, ...own } = modelOptions(input)
   const name = String(preset ?? recipe?.preset ?? declared.defaultPreset)
-  const row = Object.hasOwn(declared.presets, name) ? declared.presets[name as PresetName] : undefined
+  const row = Object.hasOwn(declared.presets, name) ? declared.presets[name] : undefined
   if (row === undefined) throw unknownName('model preset', name, Object.keys(declared.presets))
   const layers = [
     { source: `preset '${name}'`, values: row },
@@ -169,7 +256,7 @@ function requireRunOptions(data: unknown, out: unknown): void {
   }
 }
 
-function completeTrain({ values, refuse }: Resolution<typeof trainFields>, method: MethodName): { train: TrainConfig; notes: string[] } {
+function completeTrain({ values, refuse }: Resolution<typeof trainFields>, method: string): { train: TrainConfig; notes: string[] } {
   const { batchSize, microBatchSize } = values
   const epochs = values.epochs ?? (values.steps === null ? 100 : null)
   const lr = values.lr === 'auto' ? autoLr(batchSize) : values.lr

@@ -22,6 +22,7 @@ import type {
   ProbeMetrics,
   StepMetrics,
   TensorInfo,
+  TokenizerMeasures,
   TrainerHandle,
   U8Tensor,
 } from './types.js'
@@ -39,6 +40,9 @@ export interface Addon {
   modelEncodeBatch(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
   modelAttention(model: ModelHandle, batch: BatchHandle): Promise<F32Tensor>
   modelReconstruct(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full'): Promise<F32Tensor>
+  tokenizerEncode(model: ModelHandle, batch: BatchHandle): Promise<I32Tensor>
+  tokenizerDecode(model: ModelHandle, ids: I32Tensor): Promise<F32Tensor>
+  tokenizerMeasure(model: ModelHandle, batch: BatchHandle): Promise<TokenizerMeasures>
   createTrainer(model: ModelHandle, config: NativeTrainConfig): Promise<TrainerHandle>
   step(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
   trainerTensors(trainer: TrainerHandle): TensorInfo[]
@@ -60,7 +64,12 @@ export interface Addon {
   linearProbeRead(probe: LinearProbeHandle, names: readonly string[]): Promise<F32Tensor[]>
   linearProbeWrite(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
   collate(samples: readonly DecodedSample[], spec: CollateSpec): Promise<BatchHandle>
-  createBatch(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined): Promise<BatchHandle>
+  createBatch(
+    images: ImageTensor,
+    mask: U8Tensor | undefined,
+    ids: I32Tensor | undefined,
+    noise: F32Tensor | undefined,
+  ): Promise<BatchHandle>
   joinBatches(parts: readonly BatchHandle[]): Promise<BatchHandle>
   readBatch(batch: BatchHandle): Promise<BatchTensors>
   resizeImage(image: DecodedSample, height: number, width: number, interpolation: 'bicubic' | 'bilinear'): Promise<U8Tensor>

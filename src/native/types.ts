@@ -63,6 +63,8 @@ export interface ForwardOptions {
   readonly dropPath: boolean
   readonly seed: number
   readonly step: number
+  /** This step's values of what the method names as its schedules. */
+  readonly schedule: Readonly<Record<string, number>>
 }
 
 /** Which hidden patches, on which grid (spec/cae.md 4). */
@@ -120,6 +122,8 @@ export interface Hyper {
   readonly seed: number
   /** Position of the first sample in the global batch: drop path draws are the same for any number of ranks. */
   readonly firstPosition: number
+  /** This step's values of the method's own schedules: a tokenizer's `tau` and `beta`. */
+  readonly schedule: Readonly<Record<string, number>>
 }
 
 /** Facts about one optimizer step. */
@@ -170,6 +174,24 @@ export interface Neighbors {
   readonly indices: I32Tensor
   /** `[queries, k]`, dot products. */
   readonly similarities: F32Tensor
+}
+
+/** What a tokenizer makes of a batch. */
+export interface TokenizerMeasures {
+  /** `[B, h, w]`. */
+  readonly ids: I32Tensor
+  /** `[B, 3, H, W]` in [0, 1], decoded from the ids. */
+  readonly images: F32Tensor
+  /** `[B, 3, H, W]` in [0, 1]. */
+  readonly original: F32Tensor
+  /** `[B]`, mean squared error of the pixels. */
+  readonly pixel_mse: F32Tensor
+  /** `[B]`, the objective's comparison of images decoded from ids. */
+  readonly fit: F32Tensor
+  /** `[B]`, KL divergence from the uniform prior at a place of the grid, in nats. */
+  readonly kl: F32Tensor
+  /** `[V]`, mean probability of each code. */
+  readonly usage: F32Tensor
 }
 
 /** Facts about one step of a linear probe. */

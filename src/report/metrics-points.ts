@@ -20,7 +20,7 @@ function parsePoint(line: string): MetricsPoint | undefined {
   try {
     const { step, ...rest }: Record<string, unknown> = JSON.parse(line)
     const losses = Object.entries(rest).flatMap(([name, value]) => (isLoss(name) && typeof value === 'number' ? [[name, value]] : []))
-    return typeof step === 'number' ? { step, metrics: Object.fromEntries(losses) } : undefined
+    return typeof step === 'number' && losses.length > 0 ? { step, metrics: Object.fromEntries(losses) } : undefined
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import type { EndEvent, StartEvent, StepEvent, WarningEvent } from '../train/events.js'
+import type { EndEvent, MeasureEvent, StartEvent, StepEvent, WarningEvent } from '../train/events.js'
 
 /** The words of the progress lines: pure functions from events to text, without colours or line ends. */
 
@@ -39,6 +39,12 @@ export function endText({ summary }: EndEvent): string {
     ...(skippedSteps > 0 ? [`${count(skippedSteps, 'step')} skipped`] : []),
   ]
   return `done: ${parts.join('  ')}\n      ${checkpoint}`
+}
+
+/** `measured after step 500: psnr 21.3, perplexity 120`. */
+export function measureText({ step, metrics }: MeasureEvent): string {
+  const parts = Object.entries(metrics).map(([name, value]) => `${name.replaceAll('_', ' ')} ${short(value)}`)
+  return `measured after step ${step}: ${parts.join(', ')}`
 }
 
 export function warningText({ code, message }: WarningEvent): string {

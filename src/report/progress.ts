@@ -2,7 +2,7 @@ import type { WriteStream } from 'node:tty'
 import { SingleBar } from 'cli-progress'
 
 import type { StepEvent, TrainEvent, TrainListener } from '../train/events.js'
-import { endText, rateText, startText, stepText, warningText } from './progress-text.js'
+import { endText, measureText, rateText, startText, stepText, warningText } from './progress-text.js'
 
 /** Where and how progress is shown. */
 export interface ProgressOptions {
@@ -36,6 +36,8 @@ export function terminalProgress(options: ProgressOptions = {}): TrainListener &
           return steps.step(event)
         case 'warning':
           return say(paint(event.code === 'NOTE' ? 'dim' : 'yellow', warningText(event)))
+        case 'measure':
+          return say(paint('dim', measureText(event)))
         case 'figure':
           return say(paint('dim', `picture: ${event.path}`))
         case 'end':

@@ -84,6 +84,7 @@ export function tensorBoardListener(folder: string, options: { readonly now?: ()
       if (event.type === 'start')
         writer = await TensorBoardWriter.create(folder, { firstStep: event.startStep && event.startStep + 1, now })
       else if (event.type === 'step') writer?.scalars(event.step, stepScalars(event))
+      else if (event.type === 'measure') writer?.scalars(event.step, named('heldout', event.metrics))
       else if (event.type === 'figure') writer?.image(event.step, event.name, event.png)
       if (event.type !== 'step' || now() - flushedAt >= flushEveryMs) await flush()
     },
@@ -93,10 +94,13 @@ export function tensorBoardListener(folder: string, options: { readonly now?: ()
   }
 }
 
+function named(room: string, metrics: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${room}/${name}`, value]))
+}
+
 function stepScalars(event: StepEvent): Record<string, number> {
-  const metrics = Object.entries(event.metrics).map(([name, value]): [string, number] => [`train/${name}`, value])
   return {
-    ...Object.fromEntries(metrics),
+    ...named('train', event.metrics),
     'train/lr': event.lr,
     'train/weight_decay': event.weightDecay,
     'speed/images_per_second': event.imagesPerSecond,

@@ -59,6 +59,14 @@ export interface CheckpointEvent {
   readonly bytes: number
 }
 
+/** Images that the run is measured on have been measured: those held out, or some of the others where none are. */
+export interface MeasureEvent {
+  readonly type: 'measure'
+  readonly step: number
+  /** By the method: a tokenizer has `psnr`, `perplexity`, `used_codes`, ... */
+  readonly metrics: Readonly<Record<string, number>>
+}
+
 /** A picture was written. */
 export interface FigureEvent {
   readonly type: 'figure'
@@ -100,7 +108,7 @@ export interface TrainSummary {
 }
 
 /** What a run tells: iterate over it, or ignore it. */
-export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | FigureEvent | WarningEvent | EndEvent
+export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | MeasureEvent | FigureEvent | WarningEvent | EndEvent
 
 /** Hears every event in order, steps included, and may keep the run waiting; for files of the run itself (metrics, TensorBoard). */
 export interface TrainListener {

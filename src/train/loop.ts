@@ -1,7 +1,8 @@
 import { CaeError } from '../errors.js'
 import type { BatchHandle, Hyper, StepMetrics } from '../native/types.js'
 import type { TrainEvent } from './events.js'
-import type { RunPlan } from './plan.js'
+import type { Metrics } from './means.js'
+import { type RunPlan, scheduleAt } from './plan.js'
 import type { Progress } from './progress.js'
 import { valueAtStep } from './schedule.js'
 
@@ -29,7 +30,9 @@ export interface LoopParts {
   emit(event: TrainEvent): Promise<void>
   /** Writes a checkpoint of the present state; gives its path. Nothing changes the state meanwhile. */
   save(): Promise<string>
-  /** Draws and writes the pictures of the present state; never fails. */
+  /** Whether the run is worth going on with; why not, and what to change. `recent` holds means over the last steps. */
+  judge?(at: { readonly step: number; readonly steps: number; readonly recent: Metrics }): { what: string; todo: string } | undefined
+  /** Measures the present state, and draws and writes its pictures; never fails. */
   draw(when: 'interval' | 'end'): Promise<void>
   /** Path of the newest checkpoint, for the message when the run ends badly. */
   newestCheckpoint(): string | undefined
@@ -101,7 +104,17 @@ async function disposeAll({ dispose }: LoopParts, batches: readonly BatchHandle[
 }
 
 function hyperOf(step: number, plan: RunPlan, { seed, clipNorm }: LoopSettings): Hyper {
-  return { step, lr: valueAtStep(step, plan.lr), weightDecay: valueAtStep(step, plan.weightDecay), clipNorm, seed, firstPosition: 0 }
+  const [lr, weightDecay] = [valueAtStep(step, plan.lr), valueAtStep(step, plan.weightDecay)]
+  return { step, lr, weightDecay, clipNorm, seed, firstPosition: 0, schedule: scheduleAt(plan, step) }
+}
+
+/** @throws {CaeError} ERR_CAE_DIVERGED when the method finds that the run has failed although its numbers are finite */
+function judge(parts: LoopParts): void {
+  const { progress, plan } = parts
+  const verdict = parts.judge?.({ step: progress.step, steps: plan.steps, recent: progress.recent })
+  if (verdict === undefined) return
+  const where = `step ${progress.step}; the last checkpoint is ${parts.newestCheckpoint() ?? 'none: none was written yet'}`
+  throw new CaeError('ERR_CAE_DIVERGED', { ...verdict, where })
 }
 
 async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number): Promise<void> {
@@ -110,7 +123,7 @@ async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number):
   await parts.emit(event)
   const epoch = progress.finishEpoch()
   if (epoch) await parts.emit(epoch)
-  if (!result.skipped) return
+  if (!result.skipped) return judge(parts)
   const { loss, grad_norm: norm } = result.values
   const facts = `loss ${loss}, gradient norm ${norm}, learning rate ${event.lr}`
   if (progress.skippedSteps === 1) {

@@ -1,12 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
 import { outputError } from '../io/output-error.js'
-import type { StepEvent } from './events.js'
+import type { MeasureEvent, StepEvent } from './events.js'
 
 /** Keys of a line that tell how fast the machine was: they alone differ between an unbroken run and one with stops. */
 export const timingKeys = ['seconds', 'images_per_second', 'data_wait_share', 'eta_seconds', 'peak_memory_mb'] as const
 
-/** `metrics.jsonl`: one JSON object a step, names as in spec/cae.md 7. Numbers that are not finite are written as null. */
+/** `metrics.jsonl`: one JSON object a step, names as in spec/cae.md 7, and one with `heldout_...` after a step that was measured. Numbers that are not finite are written as null. */
 export class MetricsFile implements AsyncDisposable {
   private constructor(
     private readonly path: string,
@@ -45,6 +45,12 @@ export class MetricsFile implements AsyncDisposable {
     const { step, epoch, metrics, lr, weightDecay, skipped } = event
     const line = { step, epoch, ...metrics, lr, weight_decay: weightDecay, ...(skipped ? { skipped } : {}), ...timing }
     await this.guarded(() => this.file.appendFile(`${JSON.stringify(line)}\n`))
+  }
+
+  /** Writes the line of a measurement, after that of its step. */
+  async appendMeasure({ step, metrics }: MeasureEvent): Promise<void> {
+    const named = Object.entries(metrics).map(([name, value]) => [`heldout_${name}`, value])
+    await this.guarded(() => this.file.appendFile(`${JSON.stringify({ step, ...Object.fromEntries(named) })}\n`))
   }
 
   /** Waits until the disk has every line so far. */

@@ -14,6 +14,21 @@ export interface RunPlan {
   readonly images: number
   readonly lr: Schedule
   readonly weightDecay: Schedule
+  /** What else changes from step to step: values at a 0-based step, by the names of the native method. */
+  readonly schedules: Readonly<Record<string, (step: number) => number>>
+}
+
+/** What a method has to say about a run of `steps`. */
+export interface MethodSchedules {
+  lrSteps(steps: number): number
+  schedules(steps: number): RunPlan['schedules']
+}
+
+const noSchedules: MethodSchedules = { lrSteps: (steps) => steps, schedules: () => ({}) }
+
+/** The values of all of a plan's own schedules at a 0-based step. */
+export function scheduleAt({ schedules }: Pick<RunPlan, 'schedules'>, step: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(schedules).map(([name, valueAt]) => [name, valueAt(step)]))
 }
 
 /**
@@ -21,7 +36,7 @@ export interface RunPlan {
  * @param images those to train on
  * @throws {CaeError} ERR_CAE_OPTION when a batch is larger than the data, or the warm-up longer than the run
  */
-export function planRun(config: TrainConfig, images: number): RunPlan {
+export function planRun(config: TrainConfig, images: number, method: MethodSchedules = noSchedules): RunPlan {
   const { batchSize } = config
   if (batchSize > images) {
     throw new CaeError('ERR_CAE_OPTION', {
@@ -37,12 +52,18 @@ export function planRun(config: TrainConfig, images: number): RunPlan {
     batchSize,
     parts: batchSize / (config.microBatchSize ?? batchSize),
     images,
-    lr: { base: config.lr, final: config.minLr, warmupSteps: warmupLength(config, stepsPerEpoch, steps), totalSteps: steps },
+    lr: {
+      base: config.lr,
+      final: config.minLr,
+      warmupSteps: warmupLength(config, stepsPerEpoch, steps),
+      totalSteps: method.lrSteps(steps),
+    },
     weightDecay: {
       base: config.weightDecay,
       final: config.weightDecayEnd ?? config.weightDecay,
       warmupSteps: 0,
       totalSteps: steps,
     },
+    schedules: method.schedules(steps),
   }
 }

@@ -71,6 +71,11 @@ export class Progress {
     return this.counts.skippedSteps
   }
 
+  /** Means over the last steps. */
+  get recent(): Metrics {
+    return this.recentMeans.get()
+  }
+
   /** Seconds of training so far, earlier parts of a resumed run included. */
   get seconds(): number {
     return this.from.seconds + (this.now() - this.began) / 1000

@@ -6,7 +6,7 @@ import type { BatchHandle, ModelHandle, NativeTrainConfig, StepMetrics, TrainerH
 import type { BadImageFile } from './bad-image-file.js'
 import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
-import { trainLoop } from './loop.js'
+import { type LoopParts, trainLoop } from './loop.js'
 import { MetricsFile } from './metrics.js'
 import { type Picture, PictureWriter } from './pictures.js'
 import type { RunPlan } from './plan.js'
@@ -34,6 +34,10 @@ export interface Session {
   readonly batches: AsyncIterator<readonly BatchHandle[]>
   readonly badImages: BadImageFile
   readonly pictures: readonly Picture[]
+  /** Numbers beside the pictures, where the method has some and they can be had. Never fails. */
+  readonly measure: (() => Promise<Readonly<Record<string, number>> | undefined>) | undefined
+  /** Where the method looks for failures that are finite. */
+  readonly judge: LoopParts['judge']
   /** Warnings to tell as soon as an event can be told; more may come at any time. */
   readonly warnings: WarningEvent[]
   /** Hears every event; the run waits. */
@@ -85,7 +89,16 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
         await emit(event)
       },
       save,
-      draw: (when) => pictures.write(progress.step, when),
+      ...(session.judge ? { judge: session.judge } : {}),
+      draw: async (when) => {
+        const measured = await session.measure?.()
+        if (measured) {
+          const event = { type: 'measure', step: progress.step, metrics: measured } as const
+          await metrics.appendMeasure(event)
+          await emit(event)
+        }
+        await pictures.write(progress.step, when)
+      },
       newestCheckpoint: () => newest,
     },
     signal,

@@ -36,6 +36,7 @@ const trial = (addon: Addon, device = 'cpu') => ({
   config: {} as NativeConfig,
   optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
   batch: {} as BatchHandle,
+  schedule: {},
 })
 
 test.each([

@@ -129,7 +129,7 @@ describe('arguments', () => {
 
   test('what is no handle, or a handle of another kind, is refused', async () => {
     const addon = await loadAddon()
-    const batch = await addon.createBatch(images, undefined, undefined)
+    const batch = await addon.createBatch(images, undefined, undefined, undefined)
     const notAModel = [batch, {}, undefined, 7] as unknown as Parameters<typeof addon.modelTensors>[0][]
     for (const value of notAModel) expect(() => addon.modelTensors(value)).toThrow(expect.objectContaining({ code: 'ERR_CAE_INTERNAL' }))
     await addon.dispose(batch)

@@ -18,7 +18,7 @@ async function train(threads: number, overrides: object, lr: number): Promise<Ou
     const last = await addon.createBatch(images, mask, undefined)
     let result
     for (let step = 0; step < 3; step++) {
-      result = await addon.step(w.trainer, [w.batch, last], { step, lr: ${lr}, weightDecay: 0.05, clipNorm: 3, seed: 1, firstPosition: 0 })
+      result = await addon.step(w.trainer, [w.batch, last], { step, lr: ${lr}, weightDecay: 0.05, clipNorm: 3, seed: 1, firstPosition: 0, schedule: {} })
     }
     const names = addon.trainerTensors(w.trainer).map((tensor) => tensor.name)
     const moments = await addon.trainerRead(w.trainer, names)

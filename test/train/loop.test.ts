@@ -14,6 +14,7 @@ const plan: RunPlan = {
   images: 35,
   lr: { base: 1, final: 0.1, warmupSteps: 2, totalSteps: 10 },
   weightDecay: { base: 0.05, final: 0.05, warmupSteps: 0, totalSteps: 10 },
+  schedules: { tau: (step) => 1 / (step + 1) },
 }
 const settings: LoopSettings = { seed: 3, clipNorm: 3, checkpointEvery: 4, figureEvery: 3, maxSkippedSteps: 2 }
 const good: StepMetrics = { values: { loss: 0.5, grad_norm: 1 }, skipped: false, computeNs: 1 }
@@ -101,7 +102,7 @@ test('every step has its own schedule values, and its number as the key of its d
   await trainLoop(parts)
   expect(hypers.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(hypers.slice(0, 3).map(({ lr }) => lr)).toEqual([0, 1, 1])
-  expect(hypers[4]).toMatchObject({ weightDecay: 0.05, clipNorm: 3, seed: 3, firstPosition: 0 })
+  expect(hypers[4]).toMatchObject({ weightDecay: 0.05, clipNorm: 3, seed: 3, firstPosition: 0, schedule: { tau: 1 / 5 } })
 })
 
 test('goes on from where its progress stands', async () => {
@@ -211,5 +212,18 @@ test('a step that fails ends the run at once, without a checkpoint of an unknown
   })
   await expect(trainLoop(parts)).rejects.toThrow('out of memory')
   expect(events().at(-1)).toBe('step 5')
+  expect(alive.size).toBe(0)
+})
+
+test('a run that its method judges to have failed ends there, and frees what was asked for', async () => {
+  const { parts, events, alive } = world({})
+  const judge: LoopParts['judge'] = ({ step, steps, recent }) =>
+    step === 6 ? { what: `failed at ${step} of ${steps}, loss ${recent.loss}`, todo: 'something else' } : undefined
+  await expect(trainLoop({ ...parts, judge })).rejects.toMatchObject({
+    code: 'ERR_CAE_DIVERGED',
+    parts: { what: 'failed at 6 of 10, loss 0.5', where: 'step 6; the last checkpoint is step-4', todo: 'something else' },
+  })
+  expect(events()).toContain('save 4')
+  expect(events()).not.toContain('save 6')
   expect(alive.size).toBe(0)
 })

@@ -1,6 +1,6 @@
 import type { TrainConfig } from '../../src/config/train.js'
 import type { ModelConfig, TrainOptions } from '../../src/methods/resolve.js'
-import { resolveModel, resolveTrain } from '../../src/methods/resolve.js'
+import { resolveModel, resolveTokenizerRun, resolveTrain } from '../../src/methods/resolve.js'
 import { assertType, type Equal } from './equal.js'
 
 // What a resolved configuration holds.
@@ -55,3 +55,12 @@ resolveTrain({ data: 'photos' })
 resolveTrain({ data: { get: () => new Uint8Array() }, out: 'runs/a' })
 // @ts-expect-error a resolved configuration is not changed in place
 model.depth = 3
+
+// Tokenizers: the preset says which options there are.
+resolveTokenizerRun({ data: 'photos', out: 'runs/a', model: 'light-nano', epochs: 3 })
+resolveTokenizerRun({ data: 'photos', out: 'runs/a', model: { hiddenDim: 32, blocksPerGroup: 1 } })
+resolveTokenizerRun({ data: 'photos', out: 'runs/a', model: { preset: 'light-beit', codebookDim: 32 } })
+// @ts-expect-error an option of the other network
+resolveTokenizerRun({ data: 'photos', out: 'runs/a', model: { preset: 'light-beit', blocksPerGroup: 1 } })
+// @ts-expect-error tokenizers have no recipes
+resolveTokenizerRun({ data: 'photos', out: 'runs/a', recipe: 'demo' })

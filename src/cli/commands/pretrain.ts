@@ -1,28 +1,16 @@
 import type { Command } from 'commander'
 import { trainGroups } from '../../config/option-group.js'
 import { defaultPreset } from '../../config/presets.js'
-import { optionError, unknownName } from '../../config/resolve.js'
+import { unknownName } from '../../config/resolve.js'
 import { methodNames, methods } from '../../methods/registry.js'
-import { checkRunOptions, overlayRunOptions, type TrainOptions } from '../../methods/resolve.js'
-import type { TrainEvent } from '../../train/events.js'
+import { checkRunOptions, type TrainOptions } from '../../methods/resolve.js'
 import { defineCommand } from '../command.js'
-import { readConfigFile } from '../config-file.js'
-import { interruptible } from '../exit.js'
-import { givenFlags } from '../flags.js'
-import { printJson } from '../print.js'
+import { followRun } from '../follow-run.js'
+import { type RunFlags, runOptions } from '../run-options.js'
 
 /** Model options and presets of every method; groups that methods share are there once. */
 const modelGroups = [...new Set(Object.values(methods).flatMap(({ groups }) => groups))]
 const presetNames = Object.values(methods).flatMap(({ presets }) => Object.keys(presets))
-
-/** Options of the command line alone. */
-interface OwnFlags {
-  readonly out?: string
-  readonly model?: string
-  readonly method?: string
-  readonly config?: string
-  readonly json?: boolean
-}
 
 export function pretrainCommand(): Command {
   return defineCommand({
@@ -43,45 +31,14 @@ export function pretrainCommand(): Command {
     ],
   })
     .argument('[data]', 'folder of images, or a pattern in quotes; may stand in the configuration file')
-    .action((data: string | undefined, own: OwnFlags, command: Command) => pretrain(data, own, command))
+    .action((data: string | undefined, own: RunFlags, command: Command) => pretrain(data, own, command))
 }
 
-async function pretrain(data: string | undefined, own: OwnFlags, command: Command): Promise<void> {
-  const options = await runOptions(data, own, command)
-  const [{ train }, { terminalProgress }] = await Promise.all([import('../../api/train.js'), import('../../report/progress.js')])
-  const said = { ending: 'finishing the step and writing a checkpoint', after: 'the same command with --resume auto goes on' }
-  await interruptible(said, async (signal) => {
-    const run = train({ ...options, signal })
-    const progress = own.json ? { onEvent: printEvent, close: () => undefined } : terminalProgress()
-    try {
-      for await (const event of run) progress.onEvent(event)
-    } finally {
-      progress.close()
-    }
-    await (await run).model.dispose()
-  })
-}
-
-/** Configuration file, then flags; `train` checks what comes out. */
-async function runOptions(data: string | undefined, { out, model, method, config }: OwnFlags, command: Command): Promise<TrainOptions> {
-  const file = config === undefined ? {} : await readConfigFile(config)
-  if (config !== undefined) checkRunOptions(file, config)
+async function pretrain(data: string | undefined, own: RunFlags, given: Command): Promise<void> {
+  const { method } = own
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
-  const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command, modelGroups) }
-  const flags = {
-    ...givenFlags(command, trainGroups),
-    ...(data === undefined ? {} : { data }),
-    ...(out === undefined ? {} : { out }),
-    ...(method === undefined ? {} : { method }),
-    ...(Object.keys(modelFlags).length > 0 ? { model: modelFlags } : {}),
-  }
-  const options = overlayRunOptions(file, flags)
-  if (options.data === undefined) throw optionError({ what: 'there are no images to train on', todo: 'cae-torch pretrain DATA --out DIR' })
-  if (options.out === undefined) throw optionError({ what: '--out is missing', todo: '--out runs/first' })
-  return options as unknown as TrainOptions
-}
-
-function printEvent(event: TrainEvent): void {
-  const { png: _png, ...rest } = { png: undefined, ...event } // a picture has a path
-  printJson(rest)
+  const options = await runOptions(data, own, { name: 'pretrain', given, trainGroups, modelGroups, checkFile: checkRunOptions })
+  const { train } = await import('../../api/train.js')
+  const { model } = await followRun((signal) => train({ ...(options as unknown as TrainOptions), signal }), own) // `train` checks them
+  await model.dispose()
 }

@@ -16,21 +16,21 @@ test.each([
   ['bytes alone', images, undefined, undefined],
   ['floats with a mask', { data: new Float32Array(96).fill(-0.5), shape: [2, 3, 4, 4] }, mask, undefined],
 ])('keeps %s as they were given', async (_, given, m, t) => {
-  const batch = await addon.createBatch(given, m, t)
+  const batch = await addon.createBatch(given, m, t, undefined)
   expect(await addon.readBatch(batch)).toEqual({ images: given, mask: m ?? null, ids: t ?? null, labels: null })
   await addon.dispose(batch)
 })
 
 test('copies: what the caller writes afterwards is not seen', async () => {
   const mine = { data: new Uint8Array(48).fill(1), shape: [1, 3, 4, 4] }
-  const batch = await addon.createBatch(mine, undefined, undefined)
+  const batch = await addon.createBatch(mine, undefined, undefined, undefined)
   mine.data.fill(2)
   expect((await addon.readBatch(batch)).images.data[0]).toBe(1)
   await addon.dispose(batch)
 })
 
 test('a disposed batch is refused', async () => {
-  const batch = await addon.createBatch(images, mask, ids)
+  const batch = await addon.createBatch(images, mask, ids, undefined)
   await addon.dispose(batch)
   const read = (async () => addon.readBatch(batch))()
   await expect(read).rejects.toMatchObject({ code: 'ERR_CAE_DISPOSED', message: expect.stringContaining('batch') })
@@ -49,6 +49,7 @@ test.each([
   ['negative tokens', [images, mask, { data: new Int32Array(8).fill(-1), shape: [2, 4] }], /ids holds a negative/],
   ['tokens for another grid', [images, mask, { data: new Int32Array(12), shape: [2, 6] }], /mask is for 4 patches, ids for 6/],
 ] as const)('refuses %s', async (_, [i, m, t], message) => {
-  const made = (async () => addon.createBatch(i as unknown as ImageTensor, m as unknown as U8Tensor, t as unknown as I32Tensor))()
+  const made = (async () =>
+    addon.createBatch(i as unknown as ImageTensor, m as unknown as U8Tensor, t as unknown as I32Tensor, undefined))()
   await expect(made).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(message) })
 })
