@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "methods/cae.h"
+#include "methods/encoder_alone.h"
 #include "methods/method.h"
 
 namespace cae {
@@ -14,6 +15,7 @@ struct Entry {
 
 constexpr Entry kMethods[] = {
     {"cae", createContextAutoencoder},
+    {"encoder", createEncoderAlone},  // no method of training: what Encoder.load makes
 };
 
 bool endsWith(const std::string& name, const std::string& end) { return name.ends_with(end); }

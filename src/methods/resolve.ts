@@ -1,3 +1,4 @@
+import { type VitConfig, vitFields } from '../config/architecture.js'
 import type { Fields, Infer, Input } from '../config/field.js'
 import { maskFields } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
@@ -56,7 +57,17 @@ export function resolveModel(input: string | CAEConfigInput = {}, method: Method
 /** The keys that native/model and native/methods read, each exactly once. Masks are drawn with the data and do not cross here. */
 export function nativeModelConfig(config: ModelConfig, method: string): NativeConfig {
   const network = Object.entries(config).filter(([name]) => !Object.hasOwn(maskFields, name))
-  return { method, ...Object.fromEntries(network) }
+  return { method, ...findMethod(method).architecture, ...Object.fromEntries(network) }
+}
+
+/** The encoder of a model by itself, as any other vision transformer is described. */
+export function encoderConfig(config: ModelConfig, method: MethodName): VitConfig {
+  const all = { ...findMethod(method).architecture, ...config }
+  return resolveFields(vitFields, [{ values: pick(all, Object.keys(vitFields)) }]).values
+}
+
+function pick(values: object, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)))
 }
 
 /**
