@@ -12,7 +12,7 @@ const upper = [...middle, 'methods', 'data']
 const rooms = {
   errors: [],
   rng: ['errors'],
-  setup: ['errors'],
+  setup: ['errors', 'io/zip'],
   native: [...leaves, 'setup'],
   config: [...leaves, 'native'],
   io: [...leaves, 'native'],

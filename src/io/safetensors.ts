@@ -1,8 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 
 import { CaeError } from '../errors.js'
 import { type FileSink, type WrittenFile, writeFileAtomic, writeFileSynced } from './atomic-write.js'
-import { messageOf, systemCode } from './output-error.js'
+import { openInput, readExactly } from './input-file.js'
 import {
   type Dtype,
   dtypeBytes,
@@ -13,17 +13,9 @@ import {
   type SafetensorsHeader,
   type TensorEntry,
 } from './safetensors-header.js'
-import { float32From, type TensorArray, typedArray } from './tensor-array.js'
-
-/** Bytes read at a time: the event loop gets a turn between two of them. */
-const chunkBytes = 4 << 20
-
-/** A tensor as it lies in the file. F16, BF16 and F8 come as their bits, in `Uint16Array` and `Uint8Array`. */
-export interface StoredTensor {
-  readonly dtype: Dtype
-  readonly shape: readonly number[]
-  readonly data: TensorArray
-}
+import { typedArray } from './tensor-array.js'
+import { readBytes, readFloat32Values } from './tensor-bytes.js'
+import type { StoredTensor, TensorFile } from './tensor-file.js'
 
 /**
  * One tensor to write. `data` may be a function, called when its turn comes, so that only one tensor is in memory at a time; or pieces in
@@ -53,22 +45,13 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
  * const { data, shape } = await file.readFloat32('encoder.cls_token')
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  let handle: FileHandle
-  try {
-    handle = await open(path, 'r')
-  } catch (error) {
-    throw unreadable(path, error)
-  }
-  try {
-    return new SafetensorsFile(path, handle, await readHeader(handle, path))
-  } catch (error) {
-    await handle.close()
-    throw systemCode(error) === undefined ? error : unreadable(path, error)
-  }
+  return openInput(path, async (handle) => new SafetensorsFile(path, handle, await readHeader(handle, path)))
 }
 
 /** An open safetensors file. */
-export class SafetensorsFile implements AsyncDisposable {
+export class SafetensorsFile implements TensorFile {
+  readonly format = 'safetensors'
+
   /** Use `openSafetensors`. */
   constructor(
     readonly path: string,
@@ -92,10 +75,7 @@ export class SafetensorsFile implements AsyncDisposable {
    */
   async read(name: string): Promise<StoredTensor> {
     const { dtype, shape, begin, end } = this.entry(name)
-    const bytes = new Uint8Array(end - begin)
-    for (let from = 0; from < bytes.length; from += chunkBytes) {
-      await this.readInto(bytes.subarray(from, from + chunkBytes), begin + from)
-    }
+    const bytes = await readBytes(end - begin, (target, offset) => this.readInto(target, begin + offset))
     return { dtype, shape, data: typedArray(dtype, bytes) }
   }
 
@@ -105,17 +85,8 @@ export class SafetensorsFile implements AsyncDisposable {
    */
   async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const { dtype, shape, begin } = this.entry(name)
-    const data = new Float32Array(elementCount(shape))
-    const size = dtypeBytes[dtype]
-    const step = chunkBytes / size
-    for (let from = 0; from < data.length; from += step) {
-      const count = Math.min(step, data.length - from)
-      const bytes = new Uint8Array(count * size)
-      await this.readInto(bytes, begin + from * size)
-      const values = float32From(dtype, bytes)
-      if (!values) throw refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`, this.path)
-      data.set(values, from)
-    }
+    const data = await readFloat32Values(dtype, elementCount(shape), (target, offset) => this.readInto(target, begin + offset))
+    if (!data) throw refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`, this.path)
     return { data, shape }
   }
 
@@ -135,7 +106,7 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   private async readInto(target: Uint8Array, offset: number): Promise<void> {
-    await readExactly(this.handle, target, this.header.dataStart + offset, this.path)
+    await readExactly(this.handle, target, this.header.dataStart + offset, (reason) => refuse(reason, this.path))
   }
 }
 
@@ -207,25 +178,12 @@ async function readHeader(handle: FileHandle, path: string): Promise<Safetensors
   const { size } = await handle.stat()
   if (size < 8) throw refuse(`it has ${size} bytes, not even the length of its header`, path)
   const prefix = Buffer.alloc(8)
-  await readExactly(handle, prefix, 0, path)
+  await readExactly(handle, prefix, 0, (reason) => refuse(reason, path))
   const length = prefix.readBigUInt64LE()
   if (length > maxHeaderBytes) throw refuse(`its header would be ${length} bytes long, the format allows ${maxHeaderBytes}`, path)
   const headerBytes = Number(length)
   if (8 + headerBytes > size) throw refuse(`its header would end at byte ${8 + headerBytes}, the file holds ${size}`, path)
   const json = new Uint8Array(headerBytes)
-  await readExactly(handle, json, 8, path)
+  await readExactly(handle, json, 8, (reason) => refuse(reason, path))
   return parseSafetensorsHeader(json, size - 8 - headerBytes, path)
-}
-
-async function readExactly(handle: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
-  for (let done = 0; done < target.byteLength; ) {
-    const { bytesRead } = await handle.read(target, done, target.byteLength - done, position + done)
-    if (bytesRead === 0) throw refuse(`it ends at byte ${position + done}: it was cut short while open`, path)
-    done += bytesRead
-  }
-}
-
-function unreadable(path: string, error: unknown): CaeError {
-  const what = systemCode(error) === 'ENOENT' ? 'there is no such file' : `cannot read: ${messageOf(error)}`
-  return new CaeError('ERR_CAE_CHECKPOINT', { what, where: path }, { cause: error })
 }

@@ -2,11 +2,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, statfs, writeF
 import { basename, join } from 'node:path'
 import { types } from 'node:util'
 import { CaeError } from '../errors.js'
+import type { ZipEntry } from '../io/zip.js'
 import { type Environment, libtorchCache } from './cache-folder.js'
 import { inspectLibtorch, type Libtorch } from './libtorch-folder.js'
 import { withLock } from './lock.js'
 import { type Manifest, sourceOf } from './manifest.js'
-import { extractEntry, listZip, type ZipEntry } from './unzip.js'
+import { extractEntry, listZip } from './unzip.js'
 
 export type Log = (line: string) => void
 
