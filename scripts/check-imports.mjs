@@ -18,10 +18,11 @@ const rooms = {
   io: [...leaves, 'native'],
   methods: [...middle, 'data/dataset'],
   data: middle,
+  import: [...middle, 'methods'],
   train: upper,
   eval: upper,
   report: [...upper, 'train/events', 'train/listeners'],
-  api: [...upper, 'train', 'eval', 'report'],
+  api: [...upper, 'import', 'train', 'eval', 'report'],
   cli: [...upper, 'train', 'eval', 'report', 'api', 'index'],
   index: [...upper, 'train', 'eval', 'report', 'api'],
 }

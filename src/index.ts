@@ -20,13 +20,16 @@ export { TrainRun } from './train/run.js'
 
 // Models, and the loop's lower half
 
-export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+export { type EncodeOptions, Encoder, type LoadEncoderOptions, type LoadOptions } from './api/encoder.js'
+export { type ImportOptions, type ImportReport, importWeights } from './api/import.js'
 export { type Inspection, inspect } from './api/inspect.js'
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
 export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
 export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
 export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
+export type { VitConfig } from './config/architecture.js'
+export type { ImportInput } from './config/import.js'
 export type { PresetName } from './config/presets.js'
 export type { RecipeName } from './config/recipes.js'
 export type { CAEConfig, CAEConfigInput } from './methods/cae.js'

@@ -5,6 +5,7 @@ import { defineCommand } from './command.js'
 import { doctorCommand } from './commands/doctor.js'
 import { embedCommand } from './commands/embed.js'
 import { evalCommand } from './commands/eval.js'
+import { importCommand } from './commands/import.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
@@ -25,6 +26,7 @@ export function program(): Command {
     .addCommand(reconstructCommand())
     .addCommand(embedCommand())
     .addCommand(evalCommand())
+    .addCommand(importCommand())
     .addCommand(inspectCommand())
     .addCommand(setupCommand())
     .addCommand(doctorCommand())

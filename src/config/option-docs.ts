@@ -100,6 +100,7 @@ export const optionDocs = {
     maskMinBlock: 'Fewest patches that a block aims at.',
     maskMaxBlock: 'Most patches that a block may hide.',
   },
+  importFields: { imageSize: '', patchSize: '', numHeads: '', mean: '', std: '', strict: '' },
   pictureFields: {
     images: 'Images in the picture, taken evenly from all.',
     seed: "Names the masks' draws.",

@@ -31,8 +31,8 @@ export function mapKeys({ names, outside }: Unwrapped, origin: Origin): KeyMap {
       .map(translate)
       .find((found) => found !== undefined)
     if (target === undefined) {
-      const isUnused = [name, ...innerNames(name, origin)].some((inner) => origin.unused.test(inner))
-      ;(isUnused ? unused : unexpected).push(original)
+      const rest = origin.unused.test(name) ? unused : unexpected
+      rest.push(original)
       continue
     }
     const made = parts.get(target.name) ?? new Map()

@@ -33,7 +33,7 @@ export interface Origin {
   /** Its encoder's tensors, whose names begin with one of these; default none. */
   readonly prefixes?: readonly string[]
   readonly layout: Layout
-  /** Parts that an encoder does not have: heads, decoders, second networks. */
+  /** Names of parts that an encoder does not have: heads, decoders, second networks. */
   readonly unused: RegExp
   /** How its own loader fits positions to another image size; `recomputed` where they are a formula. */
   readonly positions: PositionResampling | 'recomputed'
