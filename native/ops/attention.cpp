@@ -14,6 +14,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// Autograd functions take no undefined tensors.
+using Maybe = std::optional<at::Tensor>;
+
+Maybe orAbsent(const at::Tensor& t) { return t.defined() ? Maybe(t) : std::nullopt; }
+
 double scaleOf(int64_t dim, int64_t heads) { return 1.0 / std::sqrt(static_cast<double>(dim / heads)); }
 
 /// Head-major operands of one attention; q carries the scale.
@@ -66,14 +71,14 @@ Gradients attendBackward(const Operands& x, const at::Tensor& weights, const at:
 class SelfAttention : public torch::autograd::Function<SelfAttention> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& qBias,
-                            const at::Tensor& vBias, const at::Tensor& scoreBias, int64_t heads) {
+                            const at::Tensor& vBias, const Maybe& scoreBias, int64_t heads) {
     const int64_t dim = qkv.size(2) / 3;
     const Operands x =
         split(qkv.narrow(2, 0, dim), qkv.narrow(2, dim, dim), qkv.narrow(2, 2 * dim, dim), {qBias, vBias}, heads);
-    const Saved s = attend(x, qkv.size(0), scoreBias);
+    const Saved s = attend(x, qkv.size(0), scoreBias.value_or(at::Tensor()));
     ctx->save_for_backward({x.q, x.k, x.v, s.weights});
     ctx->saved_data["heads"] = heads;
-    ctx->saved_data["hasScoreBias"] = scoreBias.defined();
+    ctx->saved_data["hasScoreBias"] = scoreBias.has_value();
     ctx->saved_data["master"] = static_cast<int64_t>(qBias.scalar_type());
     return s.out;
   }
@@ -126,8 +131,7 @@ at::Tensor fusedOnDevice(const at::Tensor& q, const at::Tensor& k, const at::Ten
   const auto headed = [heads](const at::Tensor& x) {
     return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2);
   };
-  const std::optional<at::Tensor> mask =
-      scoreBias.defined() ? std::optional(scoreBias.to(type).unsqueeze(0)) : std::nullopt;
+  const Maybe mask = scoreBias.defined() ? Maybe(scoreBias.to(type).unsqueeze(0)) : std::nullopt;
   const at::Tensor out =
       at::scaled_dot_product_attention(headed(q + bias.q.to(type)), headed(k), headed(v + bias.v.to(type)), mask);
   return out.transpose(1, 2).flatten(2);
@@ -137,7 +141,7 @@ at::Tensor fusedOnDevice(const at::Tensor& q, const at::Tensor& k, const at::Ten
 
 at::Tensor selfAttention(const at::Tensor& qkv, const AttentionBias& bias, int64_t heads,
                          const at::Tensor& scoreBias) {
-  if (qkv.is_cpu()) return SelfAttention::apply(qkv, bias.q, bias.v, scoreBias, heads);
+  if (qkv.is_cpu()) return SelfAttention::apply(qkv, bias.q, bias.v, orAbsent(scoreBias), heads);
   const auto parts = qkv.chunk(3, 2);
   return fusedOnDevice(parts[0], parts[1], parts[2], bias, heads, scoreBias);
 }
