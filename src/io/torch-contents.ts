@@ -23,7 +23,7 @@ export interface TorchContents {
 }
 
 const maxDepth = 100
-const maxNodes = 1_000_000
+const maxNodes = 500_000
 const maxTensors = 100_000
 const longestName = 1000
 /** Of a module's attributes, such as a kernel's height and width. */

@@ -1,18 +1,22 @@
 import { crc32, deflateRawSync } from 'node:zlib'
 
-/** A zip archive of `files`, deflated; `zip64` writes sizes and offsets the wide way. */
-export function makeZip(files: Readonly<Record<string, Buffer>>, { zip64 = false } = {}): Buffer {
+/**
+ * A zip archive of `files`, deflated or, with `stored`, as they are; `zip64` writes sizes and offsets the wide way. `padding` bytes stand
+ * before each file's data, as a writer puts them that aligns it.
+ */
+export function makeZip(files: Readonly<Record<string, Buffer>>, { zip64 = false, stored = false, padding = 0 } = {}): Buffer {
   const parts: Buffer[] = []
   const directory: Buffer[] = []
   let offset = 0
   for (const [name, content] of Object.entries(files)) {
-    const data = deflateRawSync(content)
+    const data = stored ? content : deflateRawSync(content)
     const local = Buffer.alloc(30)
     local.writeUInt32LE(0x04034b50, 0)
     local.writeUInt16LE(Buffer.byteLength(name), 26)
+    local.writeUInt16LE(padding, 28)
     const entry = Buffer.alloc(46)
     entry.writeUInt32LE(0x02014b50, 0)
-    entry.writeUInt16LE(8, 10)
+    entry.writeUInt16LE(stored ? 0 : 8, 10)
     entry.writeUInt32LE(crc32(content), 16)
     entry.writeUInt32LE(zip64 ? 0xffffffff : data.length, 20)
     entry.writeUInt32LE(zip64 ? 0xffffffff : content.length, 24)
@@ -26,8 +30,8 @@ export function makeZip(files: Readonly<Record<string, Buffer>>, { zip64 = false
     entry.writeUInt16LE(extra.length, 30)
     entry.writeUInt32LE(zip64 ? 0xffffffff : offset, 42)
     directory.push(entry, Buffer.from(name), extra)
-    parts.push(local, Buffer.from(name), data)
-    offset += local.length + Buffer.byteLength(name) + data.length
+    parts.push(local, Buffer.from(name), Buffer.alloc(padding, 'FB'), data)
+    offset += local.length + Buffer.byteLength(name) + padding + data.length
   }
   const bytes = directory.reduce((sum, part) => sum + part.length, 0)
   const end = Buffer.alloc(22)
