@@ -29,7 +29,7 @@ EncoderConfig readEncoderConfig(ConfigReader& reader) {
               reader.choice("relativePositions", {"none", "shared", "per-block"})),
           .patchBias = reader.flag("patchBias"),
           .inputNorm = reader.flag("inputNorm"),
-          .outputNorm = static_cast<OutputNorm>(reader.choice("outputNorm", {"tokens", "mean"})),
+          .outputNorm = static_cast<OutputNorm>(reader.choice("outputNorm", {"tokens", "mean", "none"})),
           .mean = reader.reals("mean", 3),
           .std = reader.reals("std", 3)};
 }

@@ -36,8 +36,8 @@ enum class Positions {
 /// Where the relative position bias of attention comes from (spec/baselines.md 4.2).
 enum class RelativePositions { kNone, kShared, kPerBlock };
 
-/// What the last LayerNorm normalises: every token (`norm`), or the mean of the patches (`fc_norm`).
-enum class OutputNorm { kTokens, kMean };
+/// What the last LayerNorm normalises: every token (`norm`), the mean of the patches (`fc_norm`), or nothing.
+enum class OutputNorm { kTokens, kMean, kNone };
 
 /// The vision transformer that represents (spec/cae.md 1.2 to 1.4), and its relatives (spec/baselines.md 1, 4.1, 8.5).
 struct EncoderConfig {

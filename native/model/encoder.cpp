@@ -37,11 +37,8 @@ EncoderImpl::EncoderImpl(const EncoderConfig& c)
   blocks = register_module("blocks", torch::nn::ModuleList());
   for (int64_t i = 0; i < c.depth; ++i) blocks->push_back(Block(c.block, isShared ? at::Tensor() : index));
 
-  if (c.outputNorm == OutputNorm::kTokens) {
-    norm = register_module("norm", Norm(c.block.dim));
-  } else {
-    fc_norm = register_module("fc_norm", Norm(c.block.dim));
-  }
+  if (c.outputNorm == OutputNorm::kTokens) norm = register_module("norm", Norm(c.block.dim));
+  if (c.outputNorm == OutputNorm::kMean) fc_norm = register_module("fc_norm", Norm(c.block.dim));
 }
 
 at::Tensor EncoderImpl::positions() {

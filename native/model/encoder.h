@@ -65,7 +65,7 @@ class EncoderImpl : public torch::nn::Module {
   Norm norm_pre{nullptr};                    // only with inputNorm
   SharedRelativeBias rel_pos_bias{nullptr};  // only with shared relative positions
   torch::nn::ModuleList blocks;
-  Norm norm{nullptr}, fc_norm{nullptr};  // one of the two
+  Norm norm{nullptr}, fc_norm{nullptr};  // at most one, as outputNorm says
 
  private:
   at::Tensor positions();

@@ -15,8 +15,8 @@ export const architectureFields = {
   patchBias: flag({ default: true }),
   /** A LayerNorm before the first block. */
   inputNorm: flag({ default: false }),
-  /** What the last LayerNorm normalises: every token, or the mean of the patches. */
-  outputNorm: oneOf(['tokens', 'mean'], { default: 'tokens' }),
+  /** What the last LayerNorm normalises: every token, the mean of the patches, or nothing. */
+  outputNorm: oneOf(['tokens', 'mean', 'none'], { default: 'tokens' }),
 } as const satisfies Fields
 
 const { init: _, ...sizes } = encoderFields

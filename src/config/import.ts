@@ -1,4 +1,4 @@
-import { type Fields, flag, type Infer, type Input, int, perChannel, size } from './field.js'
+import { type Fields, flag, type Infer, type Input, int, oneOf, perChannel, size } from './field.js'
 
 /** How an encoder is taken from a file. What is left open is read from the file, or from the `config.json` beside it. */
 export const importFields = {
@@ -12,6 +12,8 @@ export const importFields = {
   mean: perChannel({ default: null, meaning: 'from `preprocessor_config.json`, or as the method has it', min: 0, max: 1 }),
   /** Standard deviation of each colour channel that normalisation divides by. */
   std: perChannel({ default: null, meaning: 'from `preprocessor_config.json`, or as the method has it', min: 1e-6 }),
+  /** Between the two layers of an MLP; tensors do not tell. */
+  activation: oneOf(['gelu', 'quick-gelu'], { default: null, meaning: "from `config.json`, or the method's" }),
   /** Refuse a file with tensors that nothing is known about; else they are left aside. */
   strict: flag({ default: true }),
 } as const satisfies Fields

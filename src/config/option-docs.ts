@@ -93,6 +93,7 @@ export const optionDocs = {
     numHeads: 'Attention heads, which tensors do not tell.',
     mean: 'Mean of each colour channel, of pixels from 0 to 1, that normalisation takes away.',
     std: 'Standard deviation of each colour channel that normalisation divides by.',
+    activation: 'Between the two layers of an MLP; tensors do not tell.',
     strict: 'Refuse a file with tensors that nothing is known about; else they are left aside.',
   },
   encoderFields: {

@@ -42,6 +42,7 @@ export function encoderTensors(config: VitConfig): Map<string, readonly number[]
     ...(config.inputNorm ? norm('norm_pre') : []),
     ...(relativePositions === 'shared' ? [['rel_pos_bias.relative_position_bias_table', table] as const] : []),
     ...Array.from({ length: config.depth }, (_, i) => block(`blocks.${i}`)).flat(),
-    ...norm(config.outputNorm === 'tokens' ? 'norm' : 'fc_norm'),
+    ...(config.outputNorm === 'tokens' ? norm('norm') : []),
+    ...(config.outputNorm === 'mean' ? norm('fc_norm') : []),
   ])
 }

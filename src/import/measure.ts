@@ -64,15 +64,23 @@ function positionsOf({ shapes, origin }: Evidence): VitConfig['positions'] {
   return shapes.has('pos_embed') ? 'learned' : 'none'
 }
 
-function architectureOf({ shapes, origin, facts }: Evidence): Architecture {
+function architectureOf(evidence: Evidence): Architecture {
+  const { shapes, origin, facts, given } = evidence
   return {
     relativePositions: shapes.has(sharedTable) ? 'shared' : shapes.has(ownTable) ? 'per-block' : 'none',
     keyBias: shapes.has('blocks.0.attn.qkv.bias'),
-    activation: facts.activation ?? origin.activation,
+    activation: given.activation ?? facts.activation ?? origin.activation,
     patchBias: shapes.has('patch_embed.proj.bias'),
     inputNorm: shapes.has('norm_pre.weight'),
-    outputNorm: shapes.has('fc_norm.weight') && !shapes.has('norm.weight') ? 'mean' : 'tokens',
+    outputNorm: outputNormOf(evidence),
   }
+}
+
+/** A file without any norm is incomplete, unless its kind can be without. */
+function outputNormOf({ shapes, origin }: Evidence): VitConfig['outputNorm'] {
+  if (shapes.has('norm.weight')) return 'tokens'
+  if (shapes.has('fc_norm.weight')) return 'mean'
+  return origin.mayLackNorm ? 'none' : 'tokens'
 }
 
 /** Heads leave no trace in the tensors but in a relative position table. */

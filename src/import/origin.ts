@@ -41,6 +41,8 @@ export interface Origin {
   readonly colours: Colours
   readonly layerNormEps: number
   readonly activation: 'gelu' | 'quick-gelu'
+  /** Its encoder may end without a LayerNorm, where its head has one. */
+  readonly mayLackNorm?: boolean
   /** Heads by width, where they are not one for every 64 channels. */
   readonly heads?: Readonly<Record<number, number>>
 }

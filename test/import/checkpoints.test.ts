@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 
-import { importFields } from '../../src/config/import.js'
+import { type ImportInput, importFields } from '../../src/config/import.js'
 import { resolveFields } from '../../src/config/resolve.js'
 import { openEncoderFile } from '../../src/import/open-encoder.js'
 import { unpackedArchive } from '../support/shared-data.js'
 
 const root = unpackedArchive('data/checkpoints.tar.gz')
-const given = (values: object = {}) => resolveFields(importFields, [{ values }]).values
+const given = (values: ImportInput = {}) => resolveFields(importFields, [{ values }]).values
 
 /** Of all these files: 32 pixels, patches of 8, two layers of width 16 with two heads. */
 const sizes = { imageSize: [32, 32], patchSize: 8, embedDim: 16, depth: 2, numHeads: 2, mlpRatio: 2 }
@@ -21,7 +21,7 @@ const plain = {
 }
 const beit = { ...plain, positions: 'none', relativePositions: 'per-block', keyBias: false, layerScaleInit: 0.1 }
 
-const known: readonly [file: string, origin: string, method: string, architecture: object, more: object][] = [
+const known: readonly [file: string, origin: string, method: string, architecture: object, more: ImportInput][] = [
   ['hf-vit-random/model.safetensors', 'huggingface', 'not known', { ...plain, layerNormEps: 1e-12 }, {}],
   ['hf-vitmae-random/model.safetensors', 'huggingface', 'mae', { ...plain, layerNormEps: 1e-12 }, {}],
   ['hf-dinov2-random/model.safetensors', 'huggingface', 'dinov2', { ...plain, layerScaleInit: 0.1, layerNormEps: 1e-6 }, {}],
