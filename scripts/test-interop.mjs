@@ -59,7 +59,11 @@ function line(name, what, value) {
 const folder = mkdtempSync(join(tmpdir(), 'cae-interop-'))
 try {
   const { versions, cases } = makeCases(folder)
-  console.log(`# ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}`)
+  console.log(
+    `# ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}`,
+  )
   const wanted = await openSafetensors(join(folder, 'wanted.safetensors'))
   for (const { name, path, side, options } of cases) {
     const got = await run(path, options, await wanted.readFloat32(`image.${side}`))

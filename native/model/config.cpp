@@ -25,8 +25,8 @@ EncoderConfig readEncoderConfig(ConfigReader& reader) {
                     .activation = static_cast<Activation>(reader.choice("activation", {"gelu", "quick-gelu"}))},
           .dropPath = reader.real("dropPath"),
           .positions = static_cast<Positions>(reader.choice("positions", {"reference", "grid", "learned", "none"})),
-          .relativePositions = static_cast<RelativePositions>(
-              reader.choice("relativePositions", {"none", "shared", "per-block"})),
+          .relativePositions =
+              static_cast<RelativePositions>(reader.choice("relativePositions", {"none", "shared", "per-block"})),
           .patchBias = reader.flag("patchBias"),
           .inputNorm = reader.flag("inputNorm"),
           .outputNorm = static_cast<OutputNorm>(reader.choice("outputNorm", {"tokens", "mean", "none"})),

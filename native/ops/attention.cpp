@@ -139,8 +139,7 @@ at::Tensor fusedOnDevice(const at::Tensor& q, const at::Tensor& k, const at::Ten
 
 }  // namespace
 
-at::Tensor selfAttention(const at::Tensor& qkv, const AttentionBias& bias, int64_t heads,
-                         const at::Tensor& scoreBias) {
+at::Tensor selfAttention(const at::Tensor& qkv, const AttentionBias& bias, int64_t heads, const at::Tensor& scoreBias) {
   if (qkv.is_cpu()) return SelfAttention::apply(qkv, bias.q, bias.v, orAbsent(scoreBias), heads);
   const auto parts = qkv.chunk(3, 2);
   return fusedOnDevice(parts[0], parts[1], parts[2], bias, heads, scoreBias);
@@ -169,8 +168,7 @@ at::Tensor crossAttentionPlain(const at::Tensor& q, const at::Tensor& k, const a
   };
   const Operands x = {.q = headed((q + bias.q) * scaleOf(q.size(2), heads)), .k = headed(k), .v = headed(v + bias.v)};
   const at::Tensor scores = bySample(at::bmm(x.q, x.k.transpose(1, 2)), q.size(0));  // [B, heads, Nq, Nk]
-  const at::Tensor weights =
-      at::softmax(scoreBias.defined() ? scores + scoreBias : scores, -1).flatten(0, 1);
+  const at::Tensor weights = at::softmax(scoreBias.defined() ? scores + scoreBias : scores, -1).flatten(0, 1);
   return mergeHeads(at::bmm(weights, x.v), q.size(0));
 }
 

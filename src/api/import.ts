@@ -17,7 +17,6 @@ import { outputError } from '../io/output-error.js'
 import { type SafetensorsEntry, writeSafetensors } from '../io/safetensors.js'
 import { openTensorFile } from '../io/tensor-file.js'
 import { type ModelConfig, resolveModel } from '../methods/resolve.js'
-import type { F32Tensor } from '../native/types.js'
 import { createNativeModel } from './native-model.js'
 import { findWeights, loadWeightsFile, saveWeights } from './weights.js'
 
@@ -55,8 +54,8 @@ export async function importWeights(path: string, { out, ...given }: ImportOptio
   if (file.origin.origin === 'cae-torch') {
     throw optionError({ what: 'this file is in the own format of this package already', where: file.path, todo: 'load it as it is' })
   }
-  const whole = await wholeOf(file.path)
   await assertFinite(file)
+  const whole = await wholeOf(file.path)
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw outputError(out, error)
   })
@@ -84,7 +83,7 @@ async function importModel(file: EncoderFile, whole: WholeCae, target: string, o
       todo: 'leave them out; Encoder.load resamples the encoder of what is written',
     })
   }
-  const config = resolveModel(caeConfig(whole, file.config))
+  const config = resolveModel(caeConfig(whole, file.config, file.path))
   const model = await createNativeModel(config, { method: 'cae', device: 'cpu', seed: 0 })
   try {
     await loadWeightsFile(file.path, model, { strict: options.strict })
@@ -111,20 +110,31 @@ function prefixed(report: KeyReport): KeyReport {
   return { ...report, matched: report.matched.map(rename), reshaped: report.reshaped.map(rename) }
 }
 
+/** The whole model in a file, its values checked; undefined where there is none. */
 async function wholeOf(path: string): Promise<WholeCae | undefined> {
   await using file = await openTensorFile(path)
-  return wholeCae(new Map([...file.tensors].map(([name, { shape }]) => [name, shape])))
+  const whole = wholeCae(new Map([...file.tensors].map(([name, { shape }]) => [name, shape])))
+  for (const { from } of whole?.matched ?? []) {
+    for (const name of from) assertFiniteValues((await file.readFloat32(name)).data, name, path)
+  }
+  return whole
 }
 
-/** @throws {CaeError} ERR_CAE_CHECKPOINT naming the first tensor with a value that is not a finite number */
+/**
+ * Reads every tensor of an encoder and counts its numbers.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT naming the first tensor with a value that is not a finite number
+ */
 export async function assertFinite(file: EncoderFile): Promise<number> {
   let count = 0
   for (const matched of file.report.matched) {
-    const { data }: F32Tensor = await file.read(matched)
-    if (!data.every(Number.isFinite)) {
-      throw new CaeError('ERR_CAE_CHECKPOINT', { what: `${matched.from.join(', ')} has values that are not finite`, where: file.path })
-    }
+    const { data } = await file.read(matched)
+    assertFiniteValues(data, matched.from.join(', '), file.path)
     count += data.length
   }
   return count
+}
+
+function assertFiniteValues(data: Float32Array, name: string, where: string): void {
+  if (data.every(Number.isFinite)) return
+  throw new CaeError('ERR_CAE_CHECKPOINT', { what: `${name} has values that are not finite`, where })
 }

@@ -127,5 +127,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function refusal(what: string, where: string): CaeError {
-  return new CaeError('ERR_CAE_CHECKPOINT', { what, where, todo: 'a folder of a run, of a checkpoint or of Hugging Face, or a file of weights' })
+  return new CaeError('ERR_CAE_CHECKPOINT', {
+    what,
+    where,
+    todo: 'a folder of a run, of a checkpoint or of Hugging Face, or a file of weights',
+  })
 }

@@ -6,7 +6,7 @@ import { CaeError } from '../errors.js'
 import { NativeHandle } from '../native/handle.js'
 import type { BatchHandle, F32Tensor, Hyper, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { ContextAutoencoder } from './model.js'
-import { type NativeModel, modelOf } from './native-model.js'
+import { modelOf, type NativeModel } from './native-model.js'
 import type { Precision } from './precision.js'
 import { type BatchInput, createBatch, imageCount } from './tensors.js'
 

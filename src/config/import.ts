@@ -7,7 +7,12 @@ export const importFields = {
   /** Side of a patch; the patch projection is resampled. */
   patchSize: int({ default: null, meaning: "the file's own", min: 1, max: 512, unit: 'px' }),
   /** Attention heads, which tensors do not tell. */
-  numHeads: int({ default: null, meaning: 'from `config.json`, a relative position table or the method; else one for every 64 channels', min: 1, max: 256 }),
+  numHeads: int({
+    default: null,
+    meaning: 'from `config.json`, a relative position table or the method; else one for every 64 channels',
+    min: 1,
+    max: 256,
+  }),
   /** Mean of each colour channel, of pixels from 0 to 1, that normalisation takes away. */
   mean: perChannel({ default: null, meaning: 'from `preprocessor_config.json`, or as the method has it', min: 0, max: 1 }),
   /** Standard deviation of each colour channel that normalisation divides by. */

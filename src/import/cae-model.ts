@@ -1,5 +1,6 @@
 import type { VitConfig } from '../config/architecture.js'
 import { encoderFields } from '../config/model.js'
+import { CaeError } from '../errors.js'
 import type { CAEConfigInput } from '../methods/cae.js'
 import { type CaeNaming, caeNamingOf, fromCaeNaming } from './cae-names.js'
 import type { Shapes } from './identify.js'
@@ -32,8 +33,14 @@ export function wholeCae(fileShapes: Shapes): WholeCae | undefined {
   }
 }
 
-/** Options of the model that such a file holds; masks and the loss's weights it does not tell, they are the defaults. */
-export function caeConfig({ shapes }: WholeCae, encoder: VitConfig): CAEConfigInput {
+/**
+ * Options of the model that such a file holds; masks and the loss's weights it does not tell, they are the defaults.
+ * @param where the file, for messages
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when the tensors that the sizes are read from are not there
+ */
+export function caeConfig({ shapes }: WholeCae, encoder: VitConfig, where: string): CAEConfigInput {
+  const lacked = ['mask_token', 'pretext_neck.head.weight'].filter((name) => !shapes.has(name))
+  if (lacked.length > 0) throw new CaeError('ERR_CAE_CHECKPOINT', { what: `the file has no ${lacked.join(', ')}`, where })
   const blocks = (stack: string) => {
     const numbers = [...shapes.keys()].map((name) => (name.startsWith(`pretext_neck.${stack}.`) ? Number(name.split('.')[2]) : -1))
     return 1 + Math.max(-1, ...numbers)

@@ -1,8 +1,8 @@
+import type { VitConfig } from '../config/architecture.js'
 import { CaeError } from '../errors.js'
 import { encoderTensors } from './encoder-tensors.js'
 import type { Shapes } from './identify.js'
 import type { KeyMap } from './key-map.js'
-import type { VitConfig } from '../config/architecture.js'
 
 /** What becomes of the tensors of a file. */
 export interface KeyReport {
@@ -56,7 +56,12 @@ function isTaken(name: string, before: Shapes, after: Shapes, made: ReadonlySet<
  * Refuses a file that has not all of an encoder, or, if `strict`, more than is known; all problems at once, before anything is read.
  * @throws {CaeError} ERR_CAE_CHECKPOINT
  */
-export function assertWhole(report: KeyReport, keys: KeyMap, { source, found }: Passage, { strict, where }: { strict: boolean; where: string }): void {
+export function assertWhole(
+  report: KeyReport,
+  keys: KeyMap,
+  { source, found }: Passage,
+  { strict, where }: { strict: boolean; where: string },
+): void {
   const misshapen = [...encoderTensors(source)].flatMap(([name, wanted]) => {
     const shape = found.get(name)
     return shape === undefined || sameButForOnes(shape, wanted)

@@ -89,7 +89,10 @@ function headsOf({ shapes, origin, facts, given }: Evidence, dim: number): numbe
   const heads = given.numHeads ?? facts.numHeads ?? columns ?? origin.heads?.[dim] ?? dim / 64
   if (Number.isInteger(heads) && heads > 0 && dim % heads === 0) return heads
   if (given.numHeads === null) {
-    throw optionError({ what: `the number of heads is not known: the file does not tell, and its width ${dim} is no usual one`, todo: 'give numHeads' })
+    throw optionError({
+      what: `the number of heads is not known: the file does not tell, and its width ${dim} is no usual one`,
+      todo: 'give numHeads',
+    })
   }
   throw optionError({ what: `numHeads ${heads} does not divide the width ${dim} of this encoder`, todo: `numHeads: a divisor of ${dim}` })
 }
@@ -99,7 +102,10 @@ function gridOf({ shapes, facts, given, where }: Evidence, patchSize: number): G
   const patches = (shapes.get('pos_embed')?.at(-2) ?? 1) - 1
   const [rows] = shapes.get(sharedTable) ?? shapes.get(ownTable) ?? []
   const fits = ([height, width]: Grid) =>
-    Number.isInteger(height) && Number.isInteger(width) && (patches === 0 || height * width === patches) && (rows === undefined || relativeRows([height, width]) === rows)
+    Number.isInteger(height) &&
+    Number.isInteger(width) &&
+    (patches === 0 || height * width === patches) &&
+    (rows === undefined || relativeRows([height, width]) === rows)
   const said = [facts.imageSize, given.imageSize].flatMap((size) => (size ? [[size[0] / patchSize, size[1] / patchSize] as const] : []))
   const side = patches > 0 ? Math.sqrt(patches) : rows === undefined ? Number.NaN : (Math.sqrt(rows - 3) + 1) / 2
   // What the user gives may be the size to resample to: it says what the file has only where nothing else does.
@@ -109,5 +115,9 @@ function gridOf({ shapes, facts, given, where }: Evidence, patchSize: number): G
     patches === 0 && rows === undefined
       ? 'the image size is not known: the file has no positions'
       : `the image size is not known: positions of ${patches || rows} ${patches ? 'patches' : 'offsets'} make no square`
-  throw optionError({ what, where, todo: `give imageSize as [height, width] of multiples of ${patchSize}, such as the encoder was trained with` })
+  throw optionError({
+    what,
+    where,
+    todo: `give imageSize as [height, width] of multiples of ${patchSize}, such as the encoder was trained with`,
+  })
 }

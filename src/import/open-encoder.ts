@@ -77,4 +77,3 @@ function assembledShape(pieces: readonly string[], shapes: Shapes): readonly num
   const fit = others.every((shape) => shape.join() === first.join())
   return fit ? [pieces.length * (first[0] ?? 0), ...first.slice(1)] : []
 }
-

@@ -180,7 +180,15 @@ export const origins: readonly Origin[] = [
     has: [patches, /^rel_pos_bias\.relative_position_bias_table$/],
     colours: halves,
   },
-  { ...vit, origin: 'official', method: 'beit', title: 'BEiT, fine-tuned', has: [patches, ownTable], lacks: [positionTable], colours: halves },
+  {
+    ...vit,
+    origin: 'official',
+    method: 'beit',
+    title: 'BEiT, fine-tuned',
+    has: [patches, ownTable],
+    lacks: [positionTable],
+    colours: halves,
+  },
   // CAE keeps its fixed positions beside the relative ones; BEiT has none by default.
   { ...cae, title: 'CAE, fine-tuned (or BEiT with absolute positions)', has: [patches, ownTable, positionTable], positions: 'plain' },
   { ...cae, title: 'CAE, encoder', has: [patches, queryBias, positionTable] },

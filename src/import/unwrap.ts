@@ -22,9 +22,7 @@ export function unwrap(fileNames: Iterable<string>): Unwrapped {
   for (let found = containerOf(names); found !== undefined; found = containerOf(names)) {
     const prefix = `${found}.`
     outside.push(...[...names].filter(([name]) => !name.startsWith(prefix)).map(([, original]) => original))
-    names = new Map(
-      [...names].filter(([name]) => name.startsWith(prefix)).map(([name, original]) => [name.slice(prefix.length), original]),
-    )
+    names = new Map([...names].filter(([name]) => name.startsWith(prefix)).map(([name, original]) => [name.slice(prefix.length), original]))
     container.push(found)
   }
   return { container: container.join('.'), names, outside }

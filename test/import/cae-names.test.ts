@@ -29,7 +29,8 @@ test('a projection between encoder and regressor has a name in A and B', () => {
 })
 
 test('copies of the encoder and computed tables are derived, everything else is not known', () => {
-  for (const name of ['teacher.blocks.0.norm1.weight', 'alignment_encoder.cls_token', 'rd_pos_embed']) expect(fromCaeNaming('B')(name)).toBeNull()
+  for (const name of ['teacher.blocks.0.norm1.weight', 'alignment_encoder.cls_token', 'rd_pos_embed'])
+    expect(fromCaeNaming('B')(name)).toBeNull()
   expect(fromCaeNaming('A')('encoder.stranger')).toBeUndefined()
 })
 

@@ -70,7 +70,10 @@ test.each(strangers)('%s is refused, saying why', async (name, what) => {
 test('heads that nothing tells must be given', async () => {
   if (root === undefined) return
   const path = join(root, 'checkpoints/made/timm-vit-random.safetensors')
-  await expect(openEncoderFile(path, given())).rejects.toMatchObject({ code: 'ERR_CAE_OPTION', message: expect.stringMatching(/give numHeads/) })
+  await expect(openEncoderFile(path, given())).rejects.toMatchObject({
+    code: 'ERR_CAE_OPTION',
+    message: expect.stringMatching(/give numHeads/),
+  })
   await expect(openEncoderFile(path, given({ numHeads: 3 }))).rejects.toMatchObject({
     code: 'ERR_CAE_OPTION',
     message: expect.stringMatching(/does not divide the width 16/),

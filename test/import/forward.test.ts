@@ -45,12 +45,14 @@ describe('encoders of others give what their own libraries give', () => {
     [
       'hf-beit-random/pytorch_model.bin',
       {},
-      async (encoder, tensor) => dense(tokensFrom(await encoder.encode(images), 1), await tensor('lm_head.weight'), await tensor('lm_head.bias')),
+      async (encoder, tensor) =>
+        dense(tokensFrom(await encoder.encode(images), 1), await tensor('lm_head.weight'), await tensor('lm_head.bias')),
     ],
     [
       'timm-beit-random.pth',
       {},
-      async (encoder, tensor) => dense((await features(encoder, images)).avg, await tensor('model.head.weight'), await tensor('model.head.bias')),
+      async (encoder, tensor) =>
+        dense((await features(encoder, images)).avg, await tensor('model.head.weight'), await tensor('model.head.bias')),
     ],
   ]
 
@@ -64,22 +66,33 @@ describe('encoders of others give what their own libraries give', () => {
     await using encoder = await Encoder.load(path, { device: 'cpu', ...options })
     const got = await output(encoder, (tensor) => file.readFloat32(tensor))
     expect(got.shape).toEqual(want.output_shape)
-    expectClose(name, { data: got.data.subarray(0, 8), shape: [want.output_head.length] }, { data: want.output_head, shape: [want.output_head.length] }, 1e-5)
-    expect(Math.abs(got.data.reduce((sum, value) => sum + value, 0) - want.output_sum)).toBeLessThan(1e-5 * Math.max(1, got.data.length / 8))
+    expectClose(
+      name,
+      { data: got.data.subarray(0, 8), shape: [want.output_head.length] },
+      { data: want.output_head, shape: [want.output_head.length] },
+      1e-5,
+    )
+    expect(Math.abs(got.data.reduce((sum, value) => sum + value, 0) - want.output_sum)).toBeLessThan(
+      1e-5 * Math.max(1, got.data.length / 8),
+    )
   })
 
-  test.each(['mae-style-random.pth', 'mocov3-style-random.pth.tar', 'dino-style-random.pth', 'vit-random-half.pth', 'vit-random-bf16.safetensors', 'hf-vitmae-random'])(
-    '%s has the tensors that the native encoder wants',
-    async (name) => {
-      if (root === undefined) return
-      await using encoder = await Encoder.load(join(root, 'checkpoints/made', name), { device: 'cpu', numHeads: 2 })
-      const { addon, handle } = encoderOf(encoder)
-      const native = addon.modelTensors(handle.get()).map((info) => [info.name.replace('encoder.', ''), info.shape])
-      expect(Object.fromEntries(native)).toEqual(Object.fromEntries(encoderTensors(encoder.config)))
-      const { data } = await encoder.encode(images)
-      expect(data.every(Number.isFinite)).toBe(true)
-    },
-  )
+  test.each([
+    'mae-style-random.pth',
+    'mocov3-style-random.pth.tar',
+    'dino-style-random.pth',
+    'vit-random-half.pth',
+    'vit-random-bf16.safetensors',
+    'hf-vitmae-random',
+  ])('%s has the tensors that the native encoder wants', async (name) => {
+    if (root === undefined) return
+    await using encoder = await Encoder.load(join(root, 'checkpoints/made', name), { device: 'cpu', numHeads: 2 })
+    const { addon, handle } = encoderOf(encoder)
+    const native = addon.modelTensors(handle.get()).map((info) => [info.name.replace('encoder.', ''), info.shape])
+    expect(Object.fromEntries(native)).toEqual(Object.fromEntries(encoderTensors(encoder.config)))
+    const { data } = await encoder.encode(images)
+    expect(data.every(Number.isFinite)).toBe(true)
+  })
 })
 
 describe('golden models', () => {

@@ -28,12 +28,24 @@ const kinds: readonly [what: string, layout: Layout, prefix: string, config: Par
   ['BEiT with one table', beitLayout, 'beit.', { ...beit, relativePositions: 'shared' }, /BEiT/],
   ['Data2Vec', beitLayout, 'data2vec_vision.', { ...beit, relativePositions: 'per-block', outputNorm: 'none' }, /Data2Vec/],
   ['ViT of mmpretrain', mmpretrainLayout, 'backbone.', {}, /mmpretrain/],
-  ['CAE of mmpretrain', mmpretrainLayout, 'backbone.', { keyBias: false, positions: 'reference', layerScaleInit: 0.1 }, /CAE of mmpretrain/],
+  [
+    'CAE of mmpretrain',
+    mmpretrainLayout,
+    'backbone.',
+    { keyBias: false, positions: 'reference', layerScaleInit: 0.1 },
+    /CAE of mmpretrain/,
+  ],
   ['MoCo v3', timmLayout, 'module.base_encoder.', {}, /MoCo v3/],
   ['DINO', timmLayout, 'teacher.backbone.', {}, /DINO, training/],
   ['MAE', timmLayout, 'model.', {}, /MAE, encoder/],
   ['BEiT of its authors', timmLayout, 'model.', { ...beit, relativePositions: 'shared' }, /BEiT, pre-trained/],
-  ['CAE, fine-tuned', timmLayout, 'model.', { ...beit, positions: 'learned', relativePositions: 'per-block', outputNorm: 'mean' }, /CAE, fine-tuned/],
+  [
+    'CAE, fine-tuned',
+    timmLayout,
+    'model.',
+    { ...beit, positions: 'learned', relativePositions: 'per-block', outputNorm: 'mean' },
+    /CAE, fine-tuned/,
+  ],
   ['CAE’s encoder', timmLayout, 'model.encoder.', { keyBias: false, positions: 'reference', layerScaleInit: 0.1 }, /CAE, encoder/],
 ]
 
@@ -120,7 +132,9 @@ describe('another size', () => {
 
   test('wants whole patches, and to be told where the file does not', async () => {
     const path = await encoder({})
-    await expect(openEncoderFile(path, given({ numHeads: 2, imageSize: 30 }))).rejects.toMatchObject({ message: expect.stringMatching(/multiple/) })
+    await expect(openEncoderFile(path, given({ numHeads: 2, imageSize: 30 }))).rejects.toMatchObject({
+      message: expect.stringMatching(/multiple/),
+    })
     const odd = await encoder({ imageSize: [16, 48] })
     await expect(openEncoderFile(odd, given())).rejects.toMatchObject({ message: expect.stringMatching(/12 patches make no square/) })
     await using file = await openEncoderFile(odd, given({ numHeads: 2, imageSize: [16, 48] }))

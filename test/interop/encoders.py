@@ -59,7 +59,14 @@ def last(part=lambda model: model):
 from_transformers("hf-vit", hf.ViTModel(hf.ViTConfig(**small)), last())
 from_transformers("hf-vit-classifier", hf.ViTForImageClassification(hf.ViTConfig(**small)), last(lambda m: m.vit))
 from_transformers("hf-dinov2", hf.Dinov2Model(hf.Dinov2Config(**{**small, "mlp_ratio": 2})), last())
-from_transformers("hf-clip-vision", hf.CLIPVisionModel(hf.CLIPVisionConfig(**small)), last())
+
+
+def clip_tokens(tower, x):
+    """transformers normalises the class token alone, and that elsewhere; here all tokens are."""
+    return (tower.post_layernorm(tower(pixel_values=x).last_hidden_state),)
+
+
+from_transformers("hf-clip-vision", hf.CLIPVisionModel(hf.CLIPVisionConfig(**small)), clip_tokens)
 
 relative = {**small, "use_relative_position_bias": True}
 from_transformers("hf-beit-shared", hf.BeitForMaskedImageModeling(hf.BeitConfig(**{**small, "use_shared_relative_position_bias": True, "vocab_size": 32})),
@@ -78,7 +85,7 @@ from_transformers("hf-mae", mae, lambda m, x: (m.vit(pixel_values=x, noise=torch
 
 clip_text = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 99}
 clip = hf.CLIPModel(hf.CLIPConfig(text_config=clip_text, vision_config=small, projection_dim=16))
-from_transformers("hf-clip-whole", clip, lambda m, x: (m.vision_model(pixel_values=x).last_hidden_state,))
+from_transformers("hf-clip-whole", clip, lambda m, x: clip_tokens(m.vision_model, x))
 
 vit = {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 3, "num_heads": 4, "num_classes": 5}
 

@@ -23,7 +23,8 @@ export function importCommand(): Command {
       'cae-torch import mae_pretrain_vit_base.pth --out mae-base',
       'cae-torch import vit_small.safetensors --image-size 384 --num-heads 6 --out vit-small-384',
     ],
-    footer: 'Known are CAE, MAE, BEiT, DINO, MoCo v3, DeiT, CLIP and DINOv2, as their authors, timm, Hugging Face or mmpretrain write them.',
+    footer:
+      'Known are CAE, MAE, BEiT, DINO, MoCo v3, DeiT, CLIP and DINOv2, as their authors, timm, Hugging Face or mmpretrain write them.',
   })
     .argument('<file>', 'file of weights (.safetensors, .pth, .bin), or a folder of Hugging Face')
     .action((file: string, own: OwnFlags, command: Command) => importFile(file, own, command))

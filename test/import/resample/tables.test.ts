@@ -65,7 +65,12 @@ describe('maps of a line', () => {
     ] as const) {
       for (const row of map(from, to)) expect(row.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 12)
     }
-    expect(multiply(map(4, 4), [1, 2, 3, 4].map((x) => Float64Array.of(x))).map(([x]) => x)).toEqual([1, 2, 3, 4].map((x) => expect.closeTo(x, 12)))
+    expect(
+      multiply(
+        map(4, 4),
+        [1, 2, 3, 4].map((x) => Float64Array.of(x)),
+      ).map(([x]) => x),
+    ).toEqual([1, 2, 3, 4].map((x) => expect.closeTo(x, 12)))
   })
 
   test('a spline goes through its knots and is exact for cubics', () => {
@@ -84,6 +89,8 @@ describe('maps of a line', () => {
     const up = bicubic(4, 9)
     const same = multiply(pseudoInverse(up), up)
     for (const [i, row] of same.entries()) for (const [j, value] of row.entries()) expect(value).toBeCloseTo(i === j ? 1 : 0, 9)
-    expect(() => solve([Float64Array.of(1, 2), Float64Array.of(2, 4)], [Float64Array.of(1), Float64Array.of(1)])).toThrow(/no single solution/)
+    expect(() => solve([Float64Array.of(1, 2), Float64Array.of(2, 4)], [Float64Array.of(1), Float64Array.of(1)])).toThrow(
+      /no single solution/,
+    )
   })
 })

@@ -105,8 +105,8 @@ at::Tensor plainEncoder(Encoder& encoder, const at::Tensor& patches, const at::T
     const at::Tensor bias = c.block.keyBias ? b.attn->qkv->bias : at::cat({b.attn->q_bias, zeros, b.attn->v_bias});
     const auto qkv = (at::matmul(normed(x, b.norm1), b.attn->qkv->weight.t()) + bias).chunk(3, 2);
     const bool isShared = c.relativePositions == RelativePositions::kShared;
-    const at::Tensor table = isShared ? encoder->rel_pos_bias->relative_position_bias_table
-                                      : b.attn->relative_position_bias_table;
+    const at::Tensor table =
+        isShared ? encoder->rel_pos_bias->relative_position_bias_table : b.attn->relative_position_bias_table;
     const at::Tensor relative = table.defined() ? plainRelativeBias(table, c) : at::Tensor();
     const at::Tensor attended =
         ops::crossAttentionPlain(qkv[0], qkv[1], qkv[2], {zeros, zeros}, c.block.numHeads, relative);
@@ -120,8 +120,7 @@ at::Tensor plainEncoder(Encoder& encoder, const at::Tensor& patches, const at::T
 
 /// Output and every gradient against the formulas.
 void expectPlain(Encoder& encoder, const at::Tensor& patches, const at::Tensor& index) {
-  const at::Tensor got = encoder->forward(patches, index, {}, kPass, "e"),
-                   want = plainEncoder(encoder, patches, index);
+  const at::Tensor got = encoder->forward(patches, index, {}, kPass, "e"), want = plainEncoder(encoder, patches, index);
   expectClose("output", got, want, 2e-5);
   const at::Tensor weights = numbers(got.sizes(), 8).detach();
   std::vector<std::string> names;
