@@ -19,10 +19,11 @@ const rooms = {
   methods: [...middle, 'data/dataset'],
   data: middle,
   export: middle,
+  import: [...middle, 'methods'],
   train: upper,
   eval: upper,
   report: [...upper, 'train/events', 'train/listeners'],
-  api: [...upper, 'train', 'eval', 'report', 'export'],
+  api: [...upper, 'import', 'train', 'eval', 'report', 'export'],
   cli: [...upper, 'train', 'eval', 'report', 'api', 'index'],
   index: [...upper, 'train', 'eval', 'report', 'api'],
 }

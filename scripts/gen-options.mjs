@@ -63,6 +63,8 @@ function docsModule() {
 const evaluationText =
   '`evaluate`, `embed` and `cae-torch eval knn`, `eval linear`, `embed`. All of them take the options under *Images*; those under *Machine* go to `Encoder.load`.'
 
+const importText = '`Encoder.load`, `importWeights`, `inspect` and `cae-torch import`, `inspect`, for weights that others have trained.'
+
 /** docs/options.md, from lib/. */
 function manual() {
   const groups = require(join(root, 'lib/config/option-group.js'))
@@ -91,6 +93,7 @@ function manual() {
       groups.pictureGroup,
       groups.placeGroup,
     ]),
+    part('Weights of others', importText, [groups.importGroup]),
   ].join('\n\n')}\n`
 }
 

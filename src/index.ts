@@ -22,8 +22,9 @@ export { TrainRun } from './train/run.js'
 
 // Models, and the loop's lower half
 
-export { type EncodeOptions, Encoder, type LoadOptions } from './api/encoder.js'
+export { type EncodeOptions, Encoder, type LoadEncoderOptions, type LoadOptions } from './api/encoder.js'
 export { type ExportedModel, type ExportFormat, type ExportOptions, exportModel } from './api/export.js'
+export { type ImportOptions, type ImportReport, importWeights } from './api/import.js'
 export { type Inspection, inspect } from './api/inspect.js'
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
@@ -31,6 +32,8 @@ export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } 
 export { Tokenizer, type TokenizerReconstruction } from './api/tokenizer.js'
 export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
 export type { LoadReport, LoadWeightsOptions, NamedTensors } from './api/weights.js'
+export type { VitConfig } from './config/architecture.js'
+export type { ImportInput } from './config/import.js'
 export type { PresetName } from './config/presets.js'
 export type { RecipeName } from './config/recipes.js'
 export type { CAEConfig, CAEConfigInput } from './methods/cae.js'

@@ -25,8 +25,9 @@ struct Pooled {
 
 Pooled pooledFeatures(Model& model, const Batch& batch, at::ScalarType dtype) {
   const at::NoGradGuard noGrad;
-  const at::Tensor tokens = model.method->encoder()->encode(batch.images.to(model.device), dtype);  // [B, 1 + N, D]
-  return {.cls = tokens.select(1, 0).cpu(), .avg = tokens.narrow(1, 1, tokens.size(1) - 1).mean(1).cpu()};
+  Encoder& encoder = model.method->encoder();
+  const at::Tensor tokens = encoder->encode(batch.images.to(model.device), dtype);  // [B, 1 + N, D]
+  return {.cls = tokens.select(1, 0).cpu(), .avg = encoder->meanOfPatches(tokens).cpu()};
 }
 
 std::vector<NamedTensor> namedState(const LinearProbe& probe) {

@@ -40,7 +40,9 @@ CaeConfig readConfig(ConfigReader& reader) {
                              .numHeads = reader.integer("decoderHeads"),
                              .mlpHidden = std::llround(static_cast<double>(dim) * mlpRatio),
                              .layerNormEps = encoder.block.layerNormEps,
-                             .layerScaleInit = reader.real("decoderLayerScaleInit")},
+                             .layerScaleInit = reader.real("decoderLayerScaleInit"),
+                             .keyBias = encoder.block.keyBias,
+                             .activation = encoder.block.activation},
                    .dropPath = encoder.dropPath,
                    .outputs = target == Target::kTokens ? vocabulary : 3 * encoder.patchSize * encoder.patchSize},
           .target = target,
@@ -82,9 +84,7 @@ class ContextAutoencoder : public Method {
   ContextAutoencoder(const CaeConfig& config, const at::Device& device) : config_(config), net_(config) {
     const EncoderConfig& e = config.encoder;
     // Positions at the width of regressor and decoder; recomputed, never stored (naming A).
-    positions_ = ops::sincosTable(e.gridHeight(), e.gridWidth(), config.neck.block.dim, e.positions)[0]
-                     .narrow(0, 1, e.numPatches())
-                     .to(device);
+    positions_ = e.sincosTable(config.neck.block.dim)[0].narrow(0, 1, e.numPatches()).to(device);
     net_.to(device);
   }
 

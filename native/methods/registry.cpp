@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "methods/cae.h"
 #include "methods/dvae.h"
+#include "methods/encoder_alone.h"
 #include "methods/method.h"
 
 namespace cae {
@@ -18,6 +19,7 @@ constexpr Entry kMethods[] = {
     {"cae", createContextAutoencoder},
     {"dvae", createDvae},
     {"dvae-light", createLightDvae},
+    {"encoder", createEncoderAlone},  // no method of training: what Encoder.load makes
 };
 
 bool endsWith(const std::string& name, const std::string& end) { return name.ends_with(end); }

@@ -31,7 +31,7 @@ CrossBlockImpl::CrossBlockImpl(const BlockConfig& c)
       norm1_v(register_module("norm1_v", Norm(c.dim))),
       cross_attn(register_module("cross_attn", CrossAttention(c.dim, c.numHeads))),
       norm2_cross(register_module("norm2_cross", Norm(c.dim))),
-      mlp_cross(register_module("mlp_cross", Mlp(c.dim, c.mlpHidden))),
+      mlp_cross(register_module("mlp_cross", Mlp(c))),
       eps_(c.layerNormEps) {}
 
 at::Tensor CrossBlockImpl::layerScale(const char* name, const BlockConfig& c) {

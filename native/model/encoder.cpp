@@ -6,44 +6,66 @@
 #include "ops/add_norm.h"
 #include "ops/patches.h"
 #include "ops/product.h"
+#include "ops/relative_positions.h"
 
 namespace cae {
 
-PatchProjectionImpl::PatchProjectionImpl(int64_t patchSize, int64_t dim)
+PatchProjectionImpl::PatchProjectionImpl(int64_t patchSize, int64_t dim, bool withBias)
     : weight(register_parameter("weight", at::empty({dim, 3, patchSize, patchSize}))),
-      bias(register_parameter("bias", at::zeros({dim}))) {}
+      bias(withBias ? register_parameter("bias", at::zeros({dim})) : at::Tensor()) {}
 
 at::Tensor PatchProjectionImpl::forward(const at::Tensor& patches, at::ScalarType dtype) {
   const at::Tensor flat = weight.flatten(1);  // [D, 3·P·P]
   const at::Tensor cast = dtype == flat.scalar_type() ? at::Tensor() : flat.detach().to(dtype);
-  return ops::product(patches.to(dtype), flat, cast).to(bias.scalar_type()) + bias;
+  const at::Tensor projected = ops::product(patches.to(dtype), flat, cast).to(weight.scalar_type());
+  return bias.defined() ? projected + bias : projected;
 }
 
-PatchEmbedImpl::PatchEmbedImpl(int64_t patchSize, int64_t dim)
-    : proj(register_module("proj", PatchProjection(patchSize, dim))) {}
+PatchEmbedImpl::PatchEmbedImpl(int64_t patchSize, int64_t dim, bool withBias)
+    : proj(register_module("proj", PatchProjection(patchSize, dim, withBias))) {}
 
 EncoderImpl::EncoderImpl(const EncoderConfig& c)
-    : cls_token(register_parameter("cls_token", at::empty({1, 1, c.block.dim}))),
-      pos_embed(
-          register_buffer("pos_embed", ops::sincosTable(c.gridHeight(), c.gridWidth(), c.block.dim, c.positions))),
-      patch_embed(register_module("patch_embed", PatchEmbed(c.patchSize, c.block.dim))),
-      blocks(register_module("blocks", torch::nn::ModuleList())),
-      norm(register_module("norm", Norm(c.block.dim))),
-      config_(c) {
-  for (int64_t i = 0; i < c.depth; ++i) blocks->push_back(Block(c.block));
+    : cls_token(register_parameter("cls_token", at::empty({1, 1, c.block.dim}))), config_(c) {
+  pos_embed = positions();
+  patch_embed = register_module("patch_embed", PatchEmbed(c.patchSize, c.block.dim, c.patchBias));
+  if (c.inputNorm) norm_pre = register_module("norm_pre", Norm(c.block.dim));
+
+  const bool isRelative = c.relativePositions != RelativePositions::kNone;
+  const at::Tensor index = isRelative ? ops::relativeIndex(c.gridHeight(), c.gridWidth()) : at::Tensor();
+  const bool isShared = c.relativePositions == RelativePositions::kShared;
+  if (isShared) rel_pos_bias = register_module("rel_pos_bias", SharedRelativeBias(index, c.block.numHeads));
+  blocks = register_module("blocks", torch::nn::ModuleList());
+  for (int64_t i = 0; i < c.depth; ++i) blocks->push_back(Block(c.block, isShared ? at::Tensor() : index));
+
+  if (c.outputNorm == OutputNorm::kTokens) norm = register_module("norm", Norm(c.block.dim));
+  if (c.outputNorm == OutputNorm::kMean) fc_norm = register_module("fc_norm", Norm(c.block.dim));
+}
+
+at::Tensor EncoderImpl::positions() {
+  const int64_t dim = config_.block.dim;
+  if (config_.hasSincos()) return register_buffer("pos_embed", config_.sincosTable(dim));
+  if (config_.positions == Positions::kNone) return {};
+  return register_parameter("pos_embed", at::empty({1, 1 + config_.numPatches(), dim}));
 }
 
 at::Tensor EncoderImpl::forward(const at::Tensor& patches, const at::Tensor& index, const DropPath& dropPath,
                                 const Pass& pass, const std::string& traceName) {
   const at::Tensor embedded = patch_embed->proj->forward(patches, pass.dtype);  // [B, K, D]
   pass.record(traceName + "_patches", embedded);
-  const at::Tensor table = pos_embed[0];  // [1 + N, D]
-  const at::Tensor places = table.narrow(0, 1, table.size(0) - 1);
-  const at::Tensor placed = embedded + (index.defined() ? ops::gatherTokens(places, index) : places);
-  const at::Tensor cls = (cls_token + table.narrow(0, 0, 1)).expand({patches.size(0), 1, cls_token.size(2)});
-  const at::Tensor x = at::cat({cls, placed}, 1);  // [B, 1 + K, D]
+  const bool isFixed = config_.hasSincos() && config_.relativePositions == RelativePositions::kNone;
+  CAE_CHECK(!index.defined() || isFixed, "ERR_CAE_INTERNAL", "learned and relative positions want all patches");
+  at::Tensor placed = embedded, cls = cls_token;
+  if (pos_embed.defined()) {
+    const at::Tensor table = pos_embed[0];  // [1 + N, D]
+    const at::Tensor places = table.narrow(0, 1, table.size(0) - 1);
+    placed = embedded + (index.defined() ? ops::gatherTokens(places, index) : places);
+    cls = cls_token + table.narrow(0, 0, 1);
+  }
+  at::Tensor x = at::cat({cls.expand({patches.size(0), 1, cls_token.size(2)}), placed}, 1);  // [B, 1 + K, D]
+  const double eps = config_.block.layerNormEps;
+  if (!norm_pre.is_empty()) x = at::layer_norm(x, {x.size(2)}, norm_pre->weight, norm_pre->bias, eps);
   pass.record(traceName + "_embed", x);
-  return runBlocks(blocks, x, norm, config_.block.layerNormEps, dropPath, pass, traceName + "_block");
+  return runBlocks(blocks, x, norm, eps, dropPath, pass, traceName + "_block", sharedBias());
 }
 
 at::Tensor EncoderImpl::patches(const at::Tensor& images) const {
@@ -66,7 +88,13 @@ at::Tensor EncoderImpl::patches(const at::Tensor& images) const {
 
 at::Tensor EncoderImpl::encode(const at::Tensor& images, at::ScalarType dtype) {
   const at::NoGradGuard noGrad;
-  return forward(patches(images.to(pos_embed.device())), {}, {}, {.dtype = dtype, .trace = {}}, "encoder");
+  return forward(patches(images.to(cls_token.device())), {}, {}, {.dtype = dtype, .trace = {}}, "encoder");
+}
+
+at::Tensor EncoderImpl::meanOfPatches(const at::Tensor& tokens) const {
+  const at::Tensor mean = tokens.narrow(1, 1, tokens.size(1) - 1).mean(1);
+  if (fc_norm.is_empty()) return mean;
+  return at::layer_norm(mean, {mean.size(1)}, fc_norm->weight, fc_norm->bias, config_.block.layerNormEps);
 }
 
 at::Tensor EncoderImpl::lastAttention(const at::Tensor& images) {
@@ -77,11 +105,11 @@ at::Tensor EncoderImpl::lastAttention(const at::Tensor& images) {
   const Pass pass = {.dtype = at::kFloat, .trace = [&](const std::string& name, const at::Tensor& value) {
                        if (name == wanted) stream = value;
                      }};
-  forward(patches(images.to(pos_embed.device())), {}, {}, pass, "encoder");
+  forward(patches(images.to(cls_token.device())), {}, {}, pass, "encoder");
   BlockImpl& block = blocks->at<BlockImpl>(static_cast<size_t>(last));
   const at::Tensor normed =
       ops::addNorm(stream, {}, block.norm1->weight, block.norm1->bias, config_.block.layerNormEps, at::kFloat).normed;
-  return block.attn->weightsOfFirst(normed);
+  return block.attn->weightsOfFirst(normed, sharedBias());
 }
 
 }  // namespace cae

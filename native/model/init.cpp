@@ -76,7 +76,7 @@ class Drawing {
 
   void patchProjection(const std::string& name, const PatchProjectionImpl& projection) {
     addTruncated(name + ".weight", projection.weight, 1);
-    addConstant(projection.bias, 0);
+    if (projection.bias.defined()) addConstant(projection.bias, 0);
   }
 
   void linear(const std::string& name, const LinearImpl& linear) {
@@ -159,7 +159,9 @@ void initialiseWeights(torch::nn::Module& network, InitRule rule, uint64_t seed)
   }
   for (const auto& item : network.named_parameters()) {
     const std::string& name = item.key();
-    if (name.ends_with("cls_token") || name.ends_with("mask_token")) drawing.token(name, item.value());
+    for (const char* token : {"cls_token", "mask_token", "pos_embed"}) {
+      if (name.ends_with(token)) drawing.token(name, item.value());
+    }
   }
   drawing.run();
 }

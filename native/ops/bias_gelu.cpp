@@ -167,6 +167,11 @@ at::Tensor biasGelu(const at::Tensor& h, const at::Tensor& bias) {
   return fused ? FusedBiasGelu::apply(h.contiguous(), bias) : biasGeluPlain(h, bias);
 }
 
+at::Tensor biasQuickGelu(const at::Tensor& h, const at::Tensor& bias) {
+  const at::Tensor u = h.to(bias.scalar_type()) + bias;
+  return (u * at::sigmoid(1.702 * u)).to(h.scalar_type());
+}
+
 at::Tensor biasGeluPlain(const at::Tensor& h, const at::Tensor& bias) {
   return at::gelu(h.to(bias.scalar_type()) + bias).to(h.scalar_type());
 }

@@ -13,7 +13,7 @@ import { outputError } from '../io/output-error.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import type { F32Tensor } from '../native/types.js'
 import type { Encoder } from './encoder.js'
-import { nativeOf } from './native-model.js'
+import { encoderOf } from './native-model.js'
 
 /** Options of `embed`. */
 export interface EmbedOptions extends EmbedInput {
@@ -67,7 +67,7 @@ export async function embed(encoder: Encoder, data: DataInput, options: EmbedOpt
   const { out, signal, onProgress, ...own } = options
   const config: EmbedConfig = resolveFields(embedFields, [{ values: own }], { otherNames }).values
   const write = out === undefined ? undefined : writerFor(out)
-  const source = nativeOf(encoder)
+  const source = encoderOf(encoder)
   const dataset = await openData(data, signal ? { signal } : {})
   const badImages: BadImage[] = []
   const rows: FeatureRowsOptions = {

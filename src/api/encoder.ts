@@ -1,17 +1,22 @@
-import type { EncoderConfig } from '../config/model.js'
+import type { VitConfig } from '../config/architecture.js'
+import { type ImportInput, importFields } from '../config/import.js'
+import { resolveFields } from '../config/resolve.js'
 import type { DeviceName } from '../config/train.js'
-import { openSafetensors } from '../io/safetensors.js'
+import { openEncoderFile } from '../import/open-encoder.js'
 import type { F32Tensor } from '../native/types.js'
-import { attachNative, createNativeModel, type NativeModel } from './native-model.js'
+import { attachEncoder, createNativeEncoder, type NativeEncoder } from './native-model.js'
 import type { Precision } from './precision.js'
 import { createBatch, type Images } from './tensors.js'
-import { findWeights, loadWeightsFile, modelOfFile } from './weights.js'
+import { findWeights } from './weights.js'
 
 /** How a model that was saved comes back. */
 export interface LoadOptions {
   /** Default 'auto': the first CUDA device where there is one, else the CPU. */
   readonly device?: DeviceName | undefined
 }
+
+/** How an encoder is taken from a file. */
+export type LoadEncoderOptions = LoadOptions & ImportInput
 
 /** How images are encoded. */
 export interface EncodeOptions {
@@ -26,34 +31,40 @@ export interface EncodeOptions {
  * const { data, shape } = await encoder.encode('cat.jpg') // [1, 1 + N, D], class token first
  */
 export class Encoder implements AsyncDisposable {
-  readonly #native: NativeModel
+  readonly #native: NativeEncoder
   readonly #dispose: () => Promise<void>
 
   /** Use `Encoder.load` or `model.encoder`. */
-  constructor(native: NativeModel, dispose: () => Promise<void>) {
+  constructor(native: NativeEncoder, dispose: () => Promise<void>) {
     this.#native = native
     this.#dispose = dispose
-    attachNative(this, native)
+    attachEncoder(this, native)
   }
 
   /**
-   * The encoder of a run, a checkpoint folder or a weights file.
-   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none, or it is damaged
+   * The encoder of a run, a checkpoint folder or a weights file; or that of a vision transformer which others have trained: CAE, MAE, BEiT,
+   * DINO, MoCo v3, DeiT, CLIP or DINOv2, as a `.pth` or `.safetensors` file or a folder of Hugging Face. All of it is there, or none.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none, it is damaged or not known; ERR_CAE_OPTION when an option must be given
+   * @example
+   * await using mae = await Encoder.load('mae_pretrain_vit_base.pth', { imageSize: 384 })
    */
-  static async load(path: string, options: LoadOptions = {}): Promise<Encoder> {
-    const file = await findWeights(path)
-    const model = await modelFromFile(file, options)
+  static async load(path: string, { device = 'auto', ...given }: LoadEncoderOptions = {}): Promise<Encoder> {
+    const options = resolveFields(importFields, [{ values: given }], { otherNames: ['device'] }).values
+    await using file = await openEncoderFile(await findWeights(path), options)
+    const native = await createNativeEncoder(file.config, device)
     try {
-      await loadWeightsFile(file, model, { select: (name) => name.startsWith('encoder.') })
+      for (const matched of file.report.matched) {
+        await native.addon.modelWrite(native.handle.get(), [`encoder.${matched.name}`], [await file.read(matched)])
+      }
     } catch (error) {
-      await model.handle.dispose()
+      await native.handle.dispose()
       throw error
     }
-    return new Encoder(model, () => model.handle.dispose())
+    return new Encoder(native, () => native.handle.dispose())
   }
 
-  /** Sizes, positions and normalisation. */
-  get config(): EncoderConfig {
+  /** Sizes, architecture and normalisation. */
+  get config(): VitConfig {
     return this.#native.config
   }
 
@@ -89,11 +100,4 @@ export class Encoder implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }
-}
-
-/** Makes the model that a weights file describes, with fresh weights. */
-export async function modelFromFile(file: string, { device = 'auto' }: LoadOptions): Promise<NativeModel> {
-  await using opened = await openSafetensors(file)
-  const { method, config } = modelOfFile(opened)
-  return createNativeModel(config, { method, device, seed: 0 })
 }

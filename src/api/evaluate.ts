@@ -5,7 +5,7 @@ import { encoderFeatures, type FeatureExtractor } from '../eval/extractor.js'
 import { type EvalFields, type EvalResultOf, type EvalTaskName, evalTasks } from '../eval/registry.js'
 import type { EvalContext, EvalProgress, EvalResult, EvalTask } from '../eval/task.js'
 import type { Encoder } from './encoder.js'
-import { nativeOf } from './native-model.js'
+import { encoderOf } from './native-model.js'
 
 /** What every evaluation takes besides its own options. */
 export interface EvaluateData {
@@ -44,7 +44,7 @@ export async function evaluate<Name extends EvalTaskName>(
   const task = evalTasks[name] as unknown as EvalTask<Name, Fields, EvalResultOf<Name> & EvalResult & { task: Name }>
   const { values } = resolveFields(task.fields, [{ values: own }], { otherNames: dataNames })
   const context: EvalContext = {
-    extractor: isExtractor(encoder) ? encoder : encoderFeatures(nativeOf(encoder)),
+    extractor: isExtractor(encoder) ? encoder : encoderFeatures(encoderOf(encoder)),
     train: await open('train', train, signal),
     test: await open('test', test, signal),
     signal,

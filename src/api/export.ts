@@ -8,7 +8,7 @@ import { writeSafetensors } from '../io/safetensors.js'
 import { tensorEntries } from '../train/tensor-files.js'
 import type { Encoder } from './encoder.js'
 import { ContextAutoencoder } from './model.js'
-import { type NativeModel, nativeOf } from './native-model.js'
+import { encoderOf, modelOf, type NativeEncoder } from './native-model.js'
 import { weightsMetadata } from './weights.js'
 
 const encoderFormats = { timm: exportTimm, huggingface: exportHuggingFace, onnx: exportOnnx } as const
@@ -43,15 +43,16 @@ export interface ExportedModel {
 export async function exportModel(model: Encoder | ContextAutoencoder, { format, out }: ExportOptions): Promise<ExportedModel> {
   if (!exportFormats.includes(format)) throw unknownName('format', format, exportFormats)
   if (typeof out !== 'string' || out === '') throw optionError({ what: 'out is missing', todo: "out: 'exported'" })
-  const native = nativeOf(model)
-  const written = format === 'cae' ? await exportWhole(model, native, out) : await encoderFormats[format](await encoderWeights(native), out)
+  const written =
+    format === 'cae' ? await exportWhole(model, out) : await encoderFormats[format](await encoderWeights(encoderOf(model)), out)
   return { format, files: written.map((file) => join(out, file)) }
 }
 
-async function exportWhole(model: Encoder | ContextAutoencoder, native: NativeModel, out: string): Promise<readonly string[]> {
+async function exportWhole(model: Encoder | ContextAutoencoder, out: string): Promise<readonly string[]> {
   if (!(model instanceof ContextAutoencoder)) {
     throw optionError({ what: "format 'cae' is the whole model, this is an encoder", todo: 'ContextAutoencoder.load(path)' })
   }
+  const native = modelOf(model)
   const { addon, handle } = native
   // The lagging copy is rebuilt from the encoder when it is loaded; the authors' code strips it too.
   const infos = addon.modelTensors(handle.get()).filter(({ name }) => !name.startsWith('teacher.'))
@@ -60,7 +61,7 @@ async function exportWhole(model: Encoder | ContextAutoencoder, native: NativeMo
   return ['model.safetensors']
 }
 
-async function encoderWeights({ addon, handle, config }: NativeModel): Promise<EncoderWeights> {
+async function encoderWeights({ addon, handle, config }: NativeEncoder): Promise<EncoderWeights> {
   const prefix = 'encoder.'
   const names = addon.modelTensors(handle.get()).flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []))
   const tensors = await addon.modelRead(handle.get(), names)

@@ -1,10 +1,11 @@
 import { maskSpec } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
+import { openTensorFile } from '../io/tensor-file.js'
 import type { CAEConfig, CAEConfigInput } from '../methods/cae.js'
 import { resolveModel } from '../methods/resolve.js'
 import type { F32Tensor, TensorInfo } from '../native/types.js'
-import { type EncodeOptions, Encoder, type LoadOptions, modelFromFile } from './encoder.js'
-import { attachNative, createNativeModel, type NativeModel } from './native-model.js'
+import { type EncodeOptions, Encoder, type LoadOptions } from './encoder.js'
+import { asEncoder, attachModel, createNativeModel, type NativeModel } from './native-model.js'
 import { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js'
 import { type BatchInput, createBatch, type Images } from './tensors.js'
 import {
@@ -13,6 +14,7 @@ import {
   type LoadWeightsOptions,
   loadWeightsFile,
   loadWeightsTensors,
+  modelOfFile,
   type NamedTensors,
   saveWeights,
 } from './weights.js'
@@ -52,8 +54,8 @@ export class ContextAutoencoder implements AsyncDisposable {
   /** Use `ContextAutoencoder.create` or `ContextAutoencoder.load`. */
   constructor(native: NativeModel) {
     this.#native = native
-    this.encoder = new Encoder(native, async () => undefined)
-    attachNative(this, native)
+    this.encoder = new Encoder(asEncoder(native), async () => undefined)
+    attachModel(this, native)
   }
 
   /**
@@ -74,9 +76,10 @@ export class ContextAutoencoder implements AsyncDisposable {
    * The model of a run, a checkpoint folder or a weights file that `save` wrote.
    * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none, or it is damaged
    */
-  static async load(path: string, options: LoadOptions = {}): Promise<ContextAutoencoder> {
+  static async load(path: string, { device = 'auto' }: LoadOptions = {}): Promise<ContextAutoencoder> {
     const file = await findWeights(path)
-    const native = await modelFromFile(file, options)
+    const { config, method } = await described(file)
+    const native = await createNativeModel(config, { method, device, seed: 0 })
     try {
       await loadWeightsFile(file, native)
     } catch (error) {
@@ -134,7 +137,8 @@ export class ContextAutoencoder implements AsyncDisposable {
   }
 
   /**
-   * Takes over weights: a run, a checkpoint folder, a safetensors file, or tensors by name. All is checked before anything is changed.
+   * Takes over weights: a run, a checkpoint folder, a file (also one of the authors' own training code or of mmpretrain, as `.pth` or
+   * `.safetensors`), or tensors by name. All is checked before anything is changed.
    * @returns what became of every tensor
    * @throws {CaeError} ERR_CAE_CHECKPOINT naming the tensors that are missing, unknown or of another shape
    */
@@ -168,4 +172,10 @@ export class ContextAutoencoder implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }
+}
+
+/** The model that a weights file describes, as arguments of `createNativeModel`. */
+async function described(path: string): Promise<ReturnType<typeof modelOfFile>> {
+  await using file = await openTensorFile(path)
+  return modelOfFile(file)
 }

@@ -4,7 +4,7 @@ import { resolveTokenizer, type TokenizerConfig, type TokenizerInput } from '../
 import type { F32Tensor, Hyper, I32Tensor, TensorInfo } from '../native/types.js'
 import type { LoadOptions } from './encoder.js'
 import type { CreateOptions, ForwardOptions } from './model.js'
-import { attachNative, createNativeModel, type NativeModel } from './native-model.js'
+import { attachModel, createNativeModel, type NativeModel } from './native-model.js'
 import { type BatchInput, createBatch, type Images } from './tensors.js'
 import { saveTokenizer } from './tokenizer-file.js'
 import {
@@ -45,7 +45,7 @@ export class Tokenizer implements AsyncDisposable {
   /** Use `Tokenizer.create` or `Tokenizer.load`. */
   constructor(native: NativeModel<TokenizerConfig>) {
     this.#native = native
-    attachNative(this, native)
+    attachModel(this, native)
   }
 
   /**

@@ -5,7 +5,7 @@ import { CaeError } from '../errors.js'
 import { NativeHandle } from '../native/handle.js'
 import type { BatchHandle, F32Tensor, Hyper, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { ContextAutoencoder } from './model.js'
-import { type NativeModel, nativeOf } from './native-model.js'
+import { modelOf, type NativeModel } from './native-model.js'
 import type { Precision } from './precision.js'
 import { type BatchInput, createBatch, imageCount } from './tensors.js'
 import type { Tokenizer } from './tokenizer.js'
@@ -62,7 +62,7 @@ export class Trainer implements AsyncDisposable {
   static async create(model: ContextAutoencoder | Tokenizer, options: TrainerOptions = {}): Promise<Trainer> {
     const { precision = 'fp32', lr = 1e-3, state, ...rest } = options
     const { values } = resolveFields(trainerFields, [{ values: rest }], { otherNames: ['precision', 'lr', 'state'] })
-    const native = nativeOf<unknown>(model)
+    const native = modelOf<unknown>(model)
     const { addon } = native
     const { beta1, beta2, eps } = values
     const created = await addon.createTrainer(native.handle.get(), { precision, beta1, beta2, eps })

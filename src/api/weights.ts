@@ -3,7 +3,11 @@ import { join } from 'node:path'
 
 import { unknownName } from '../config/resolve.js'
 import { CaeError } from '../errors.js'
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../io/safetensors.js'
+import { caeNamingOf, fromCaeNaming } from '../import/cae-names.js'
+import { encoderAlone, metadataOf } from '../import/own-file.js'
+import { unwrap } from '../import/unwrap.js'
+import { writeSafetensors } from '../io/safetensors.js'
+import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
 import type { CAEConfigInput } from '../methods/cae.js'
 import { findMethod, type MethodName, type TokenizerMethodName, tokenizers } from '../methods/registry.js'
 import { type ModelConfig, resolveModel, resolveTokenizer, type TokenizerConfig } from '../methods/resolve.js'
@@ -46,14 +50,24 @@ export function weightsMetadata({ method, config }: Pick<NativeModel<unknown>, '
 }
 
 /** Writes every tensor of a model, in one step: the file is there whole or not at all. */
-export async function saveWeights(path: string, model: NativeModel): Promise<void> {
+export async function saveWeights(path: string, model: NativeModel, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const { addon, handle } = model
   const entries = tensorEntries(addon.modelTensors(handle.get()), (names) => addon.modelRead(handle.get(), names))
-  await writeSafetensors(path, entries, weightsMetadata(model))
+  await writeSafetensors(path, entries, { ...weightsMetadata(model), ...metadata })
 }
 
+/** Names of weights in a folder: ours first, then those of Hugging Face. */
+const weightNames = [
+  'model.safetensors',
+  'latest/model.safetensors',
+  'checkpoints/latest/model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+]
+
 /**
- * Where the weights are: the file itself, or the newest ones of a checkpoint folder or a run.
+ * Where the weights are: the file itself, the newest ones of a checkpoint folder or a run, or those of a folder of Hugging Face.
  * @throws {CaeError} ERR_CAE_CHECKPOINT when there are none
  */
 export async function findWeights(path: string): Promise<string> {
@@ -62,14 +76,14 @@ export async function findWeights(path: string): Promise<string> {
     () => false,
   )
   if (!isFolder) return path // whether it is there shows when it is opened
-  for (const inside of ['model.safetensors', 'latest/model.safetensors', 'checkpoints/latest/model.safetensors']) {
+  for (const inside of weightNames) {
     const file = join(path, inside)
     if (await stat(file).catch(() => undefined)) return file
   }
   throw new CaeError('ERR_CAE_CHECKPOINT', {
     what: 'there are no weights in this folder',
     where: path,
-    todo: 'a folder of a run or a checkpoint, or a .safetensors file',
+    todo: 'a folder of a run, of a checkpoint or of Hugging Face, or a file of weights',
   })
 }
 
@@ -77,7 +91,7 @@ export async function findWeights(path: string): Promise<string> {
  * Method and configuration of the model that wrote a weights file.
  * @throws {CaeError} ERR_CAE_CHECKPOINT when the file does not say, or says what is not possible
  */
-export function modelOfFile(file: SafetensorsFile): { method: MethodName; config: ModelConfig } {
+export function modelOfFile(file: TensorFile): { method: MethodName; config: ModelConfig } {
   return described(file, (config, method) => {
     const { name } = findMethod(method)
     return { method: name, config: resolveModel(config as CAEConfigInput, name) }
@@ -88,7 +102,7 @@ export function modelOfFile(file: SafetensorsFile): { method: MethodName; config
  * Method and configuration of the tokenizer that wrote a weights file.
  * @throws {CaeError} ERR_CAE_CHECKPOINT when the file does not say, or is none of a tokenizer
  */
-export function tokenizerOfFile(file: SafetensorsFile): { method: TokenizerMethodName; config: TokenizerConfig } {
+export function tokenizerOfFile(file: TensorFile): { method: TokenizerMethodName; config: TokenizerConfig } {
   return described(file, (config, method) => {
     if (!Object.hasOwn(tokenizers, method)) throw unknownName('tokenizer', method, Object.keys(tokenizers))
     return resolveTokenizer(config as TokenizerConfig, method as TokenizerMethodName)
@@ -96,13 +110,20 @@ export function tokenizerOfFile(file: SafetensorsFile): { method: TokenizerMetho
 }
 
 /** What the head of a weights file says, as `resolve` takes it. */
-function described<T>(file: SafetensorsFile, resolve: (config: unknown, method: string) => T): T {
-  const { method = 'cae', config } = file.metadata
+function described<T>(file: TensorFile, resolve: (config: unknown, method: string) => T): T {
+  const { method = 'cae', config } = metadataOf(file)
   if (config === undefined) {
     throw new CaeError('ERR_CAE_CHECKPOINT', {
       what: 'the file does not say which model its weights belong to',
       where: file.path,
-      todo: 'ContextAutoencoder.create(config), then loadWeights(path)',
+      todo: 'ContextAutoencoder.create(config), then loadWeights(path); or `cae-torch import` first; Encoder.load for an encoder alone',
+    })
+  }
+  if (method === encoderAlone) {
+    throw new CaeError('ERR_CAE_CHECKPOINT', {
+      what: 'the file holds an encoder alone, not a whole model',
+      where: file.path,
+      todo: 'Encoder.load',
     })
   }
   try {
@@ -112,15 +133,25 @@ function described<T>(file: SafetensorsFile, resolve: (config: unknown, method: 
   }
 }
 
-/** Loads weights of a file into `model`: all tensors of the model, or those whose name `select` takes. */
-export async function loadWeightsFile(
-  path: string,
-  model: NativeModel<unknown>,
-  options: LoadWeightsOptions & { readonly select?: (name: string) => boolean } = {},
-): Promise<LoadReport> {
-  await using file = await openSafetensors(await findWeights(path))
-  const shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]))
-  return await loadFrom({ path: file.path, shapes, read: (name) => file.readFloat32(name) }, model, options)
+/** Loads weights of a file into `model`; of a whole Context Autoencoder under any of the names that others give its tensors. */
+export async function loadWeightsFile(path: string, model: NativeModel<unknown>, options: LoadWeightsOptions = {}): Promise<LoadReport> {
+  await using file = await openTensorFile(await findWeights(path))
+  return await loadFrom(sourceOf(file), model, options)
+}
+
+/** The tensors of a file by our names. What others derive from other tensors is left out; what is not known keeps its name. */
+function sourceOf(file: TensorFile): Source {
+  const isOwn = metadataOf(file).config !== undefined
+  const { names } = isOwn ? { names: new Map([...file.tensors.keys()].map((name) => [name, name])) } : unwrap(file.tensors.keys())
+  const naming = isOwn ? undefined : caeNamingOf(names.keys())
+  const translate = naming === undefined ? (name: string) => name : fromCaeNaming(naming)
+  const originals = new Map<string, string>()
+  for (const [name, original] of names) {
+    const ours = translate(name)
+    if (ours !== null) originals.set(ours ?? name, original)
+  }
+  const shapes = new Map([...originals].map(([ours, original]) => [ours, file.tensors.get(original)?.shape ?? []]))
+  return { path: file.path, shapes, read: (name) => file.readFloat32(originals.get(name) ?? name) }
 }
 
 /** Loads weights that are in memory. */
@@ -137,11 +168,12 @@ export function loadWeightsTensors(
 async function loadFrom(
   source: Source,
   { addon, handle, method }: NativeModel<unknown>,
-  { strict = true, select = () => true }: LoadWeightsOptions & { readonly select?: (name: string) => boolean },
+  { strict = true }: LoadWeightsOptions,
 ): Promise<LoadReport> {
-  const infos = addon.modelTensors(handle.get()).filter(({ name }) => select(name))
+  const infos = addon.modelTensors(handle.get())
   const plan = planLoading(source, infos, method.follows)
-  const unused = [...source.shapes.keys()].filter((name) => select(name) && !infos.some((info) => info.name === name))
+  const known = new Set(infos.map(({ name }) => name))
+  const unused = [...source.shapes.keys()].filter((name) => !known.has(name))
   assertLoadable(source, infos, plan, strict ? unused : [], strict)
   for (const [name, from] of plan) await addon.modelWrite(handle.get(), [name], [await source.read(from)])
   return { loaded: [...plan.keys()], missing: infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name), unused }

@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.js'
 import { embedCommand } from './commands/embed.js'
 import { evalCommand } from './commands/eval.js'
 import { exportCommand } from './commands/export.js'
+import { importCommand } from './commands/import.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
@@ -28,6 +29,7 @@ export function program(): Command {
     .addCommand(embedCommand())
     .addCommand(evalCommand())
     .addCommand(tokenizerCommand())
+    .addCommand(importCommand())
     .addCommand(inspectCommand())
     .addCommand(exportCommand())
     .addCommand(setupCommand())

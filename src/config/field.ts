@@ -145,28 +145,26 @@ export function text<T extends string = string>(o: Form & Default<T>): Field<T |
   return { ...field({ schema, kind: 'text', expects: o.expects ?? 'text' }, o), hint: o.hint }
 }
 
+type Size = readonly [number, number]
+
 /** Height and width; one number stands for both. */
-export function size(
-  o: Range & { default: readonly [number, number] },
-): Field<readonly [number, number], readonly [number, number], number | readonly [number, number]> {
+export function size(o: Range & { default: Size }): Field<Size, Size, number | Size>
+export function size(o: Range & { default: null; meaning: string }): Field<Size | null, Size | null, number | Size | null>
+export function size(o: Range & Default<Size>): Field<Size | null, Size | null, number | Size | null> {
   const side = within(z.int(), o)
   const both = z.tuple([side, side]).readonly()
-  return {
-    schema: z.union([side.transform((n) => [n, n] as const).pipe(both), both]),
-    kind: 'size',
-    expects: `${rangeText('an integer', o)}, or [height, width]`,
-    default: o.default,
-    unit: o.unit,
-  }
+  const schema = z.union([side.transform((n) => [n, n] as const).pipe(both), both]) as unknown as z.ZodType<Size, Size>
+  // Like every other field, but for the single number that it takes too.
+  const made: unknown = field({ schema, kind: 'size', expects: `${rangeText('an integer', o)}, or [height, width]`, unit: o.unit }, o)
+  return made as Field<Size | null, Size | null, number | Size | null>
 }
 
+type Channels = readonly [number, number, number]
+
 /** Three numbers, one a colour channel. */
-export function perChannel(o: Range & { default: readonly [number, number, number] }): Field<readonly [number, number, number]> {
+export function perChannel(o: Range & { default: Channels }): Field<Channels>
+export function perChannel(o: Range & { default: null; meaning: string }): Field<Channels | null>
+export function perChannel(o: Range & Default<Channels>): Field<Channels | null> {
   const one = within(z.number(), o)
-  return {
-    schema: z.tuple([one, one, one]).readonly(),
-    kind: 'list',
-    expects: `three numbers, ${rangeText('each', o)}`,
-    default: o.default,
-  }
+  return field({ schema: z.tuple([one, one, one]).readonly(), kind: 'list', expects: `three numbers, ${rangeText('each', o)}` }, o)
 }

@@ -1,5 +1,14 @@
 // Written by `npm run gen:options` from the comments of the option tables: do not edit.
 export const optionDocs = {
+  architectureFields: {
+    positions: "Absolute positions: sin-cos as in `encoderFields`, a table of the checkpoint's, or none.",
+    relativePositions: 'A bias of attention by the offset of two patches: none, one table for all blocks, or one in each.',
+    keyBias: 'Keys have a bias as queries and values have.',
+    activation: 'Between the two layers of an MLP.',
+    patchBias: 'The patch projection has a bias.',
+    inputNorm: 'A LayerNorm before the first block.',
+    outputNorm: 'What the last LayerNorm normalises: every token, or the mean of the patches.',
+  },
   dataFields: {
     scaleMin: "Smallest share of an image's area that a random crop takes.",
     scaleMax: "Largest share of an image's area that a random crop takes.",
@@ -77,6 +86,15 @@ export const optionDocs = {
     warmupEpochs: 'Epochs over which the learning rate rises from 0.',
     weightDecay: 'Weight decay.',
     seed: 'Names the random draws: order, crops, start weights.',
+  },
+  importFields: {
+    imageSize: "Input size: one number for square images, or [height, width]. Positions are resampled as the file's own method does it.",
+    patchSize: 'Side of a patch; the patch projection is resampled.',
+    numHeads: 'Attention heads, which tensors do not tell.',
+    mean: 'Mean of each colour channel, of pixels from 0 to 1, that normalisation takes away.',
+    std: 'Standard deviation of each colour channel that normalisation divides by.',
+    activation: 'Between the two layers of an MLP; tensors do not tell.',
+    strict: 'Refuse a file with tensors that nothing is known about; else they are left aside.',
   },
   encoderFields: {
     imageSize: 'Input size: one number for square images, or [height, width]. Both are multiples of `patchSize`.',

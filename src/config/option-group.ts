@@ -1,6 +1,7 @@
 import { dataFields } from './data.js'
 import { embedFields, encodeFields, knnFields, linearFields, placeFields } from './eval.js'
 import type { Fields } from './field.js'
+import { importFields } from './import.js'
 import { encoderFields, maskFields } from './model.js'
 import { optionDocs } from './option-docs.js'
 import { pictureFields } from './picture.js'
@@ -44,4 +45,5 @@ export const knnGroup = group('Nearest neighbours', without(knnFields, encodeFie
 export const linearGroup = group('Linear probe', without(linearFields, encodeFields), optionDocs.linearFields)
 export const encodeGroup = group('Images', encodeFields, optionDocs.encodeFields)
 export const pictureGroup = group('Picture', pictureFields, optionDocs.pictureFields)
+export const importGroup = group('Foreign weights', importFields, optionDocs.importFields)
 export const placeGroup = group('Machine', placeFields, optionDocs.placeFields)

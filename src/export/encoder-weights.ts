@@ -1,9 +1,10 @@
-import type { EncoderConfig } from '../config/model.js'
+import type { VitConfig } from '../config/architecture.js'
+import { optionError } from '../config/resolve.js'
 import type { F32Tensor } from '../native/types.js'
 
 /** An encoder on its way out: its options, and its tensors under the names of a bare encoder (`cls_token`, `blocks.0.attn.q_bias`; spec/cae.md 1.11). */
 export interface EncoderWeights {
-  readonly config: EncoderConfig
+  readonly config: VitConfig
   readonly tensors: ReadonlyMap<string, F32Tensor>
 }
 
@@ -14,8 +15,25 @@ export function tensorOf({ tensors }: EncoderWeights, name: string): F32Tensor {
   return tensor
 }
 
-/** Bias of the joined projection, `[3D]`: the key has none, so zeros stand in the middle. */
+/** What the formats of others have no place for, and the one value that they imply. */
+const implied = { relativePositions: 'none', activation: 'gelu', patchBias: true, inputNorm: false, outputNorm: 'tokens' } as const
+
+/** @throws {CaeError} ERR_CAE_OPTION for an encoder whose architecture `format` cannot say */
+export function assertPlain({ config }: EncoderWeights, format: string): void {
+  const names = Object.keys(implied) as (keyof typeof implied)[]
+  const other = names.filter((name) => config[name] !== implied[name]).map((name) => `${name} ${config[name]}`)
+  if (config.positions === 'none') other.push('positions none')
+  if (other.length === 0) return
+  throw optionError({
+    what: `format '${format}' cannot hold this encoder: it has ${other.join(', ')}`,
+    todo: 'cae-torch import, which keeps all of it',
+  })
+}
+
+/** Bias of the joined projection, `[3D]`; where the key has none, zeros stand in the middle. */
 export function qkvBias(encoder: EncoderWeights, block: number): F32Tensor {
+  const whole = encoder.tensors.get(`blocks.${block}.attn.qkv.bias`)
+  if (whole) return whole
   const [q, v] = ['q_bias', 'v_bias'].map((name) => tensorOf(encoder, `blocks.${block}.attn.${name}`).data)
   const width = encoder.config.embedDim
   const data = new Float32Array(3 * width)
@@ -24,9 +42,8 @@ export function qkvBias(encoder: EncoderWeights, block: number): F32Tensor {
   return { data, shape: [3 * width] }
 }
 
-/** Row `part` of the joined projection's weight `[3D, D]`, cut in three: `[D, D]`. */
-export function qkvPart(encoder: EncoderWeights, block: number, part: 0 | 1 | 2): F32Tensor {
-  const { data, shape } = tensorOf(encoder, `blocks.${block}.attn.qkv.weight`)
-  const [, width = 0] = shape
-  return { data: data.subarray(part * width * width, (part + 1) * width * width), shape: [width, width] }
+/** A tensor of the joined projection cut in three by rows: those of queries, keys and values. */
+export function thirds({ data, shape: [rows = 0, ...rest] }: F32Tensor): readonly [F32Tensor, F32Tensor, F32Tensor] {
+  const part = (at: number) => ({ data: data.subarray((at * data.length) / 3, ((at + 1) * data.length) / 3), shape: [rows / 3, ...rest] })
+  return [part(0), part(1), part(2)]
 }

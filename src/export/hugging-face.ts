@@ -1,22 +1,29 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EncoderConfig } from '../config/model.js'
+import type { VitConfig } from '../config/architecture.js'
+import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import type { F32Tensor } from '../native/types.js'
-import { type EncoderWeights, qkvPart } from './encoder-weights.js'
+import { assertPlain, type EncoderWeights, thirds } from './encoder-weights.js'
 import { modelCard } from './model-card.js'
 
 /**
- * Writes an encoder as a folder for `transformers`: `BeitModel` is the class that represents it exactly (query and value biases without a key bias,
- * LayerScale, fixed positions as stored ones, no relative bias). With `config.json`, `preprocessor_config.json`, `model.safetensors` and a model card.
+ * Writes an encoder as a folder for `transformers`, as the class that represents it exactly: `BeitModel` (query and value biases without a key
+ * bias, LayerScale, fixed positions as stored ones, no relative bias), or `ViTModel` where keys have a bias. With `config.json`,
+ * `preprocessor_config.json`, `model.safetensors` and a model card.
+ * @throws {CaeError} ERR_CAE_OPTION for an encoder that neither can be
  */
 export async function exportHuggingFace(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
+  assertPlain(encoder, 'huggingface')
+  if (encoder.config.keyBias && encoder.config.layerScaleInit !== 0) {
+    throw optionError({ what: "format 'huggingface' has no class with both a key bias and LayerScale", todo: "format: 'timm' or 'onnx'" })
+  }
   await mkdir(folder, { recursive: true })
   const entries = [...huggingFaceTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
   await writeSafetensors(join(folder, 'model.safetensors'), entries)
   const texts = {
-    'config.json': json(beitConfig(encoder.config)),
+    'config.json': json(modelConfig(encoder.config)),
     'preprocessor_config.json': json(preprocessorConfig(encoder.config)),
     'README.md': modelCard(encoder.config),
   }
@@ -50,9 +57,9 @@ export function huggingFaceTensors(encoder: EncoderWeights): Map<string, F32Tens
     const [, block, tail] = /^blocks\.(\d+)\.(.*)$/.exec(name) ?? []
     if (block === undefined || tail === undefined) {
       renamed.set(rename(name, outerNames), tensor)
-    } else if (tail === 'attn.qkv.weight') {
-      for (const [part, to] of (['query', 'key', 'value'] as const).entries()) {
-        renamed.set(`encoder.layer.${block}.attention.attention.${to}.weight`, qkvPart(encoder, Number(block), part as 0 | 1 | 2))
+    } else if (tail.startsWith('attn.qkv.')) {
+      for (const [at, part] of thirds(tensor).entries()) {
+        renamed.set(`encoder.layer.${block}.attention.attention.${['query', 'key', 'value'][at]}.${tail.slice('attn.qkv.'.length)}`, part)
       }
     } else {
       renamed.set(`encoder.layer.${block}.${rename(tail, blockNames)}`, tensor)
@@ -67,10 +74,21 @@ function rename(name: string, table: readonly (readonly [RegExp, string])[]): st
   return name.replace(...(row as [RegExp, string]))
 }
 
-function beitConfig({ imageSize, patchSize, embedDim, depth, numHeads, mlpRatio, layerNormEps, layerScaleInit }: EncoderConfig) {
+function modelConfig({ imageSize, patchSize, embedDim, depth, numHeads, mlpRatio, layerNormEps, layerScaleInit, keyBias }: VitConfig) {
   return {
-    architectures: ['BeitModel'],
-    model_type: 'beit',
+    ...(keyBias
+      ? { architectures: ['ViTModel'], model_type: 'vit', qkv_bias: true }
+      : {
+          architectures: ['BeitModel'],
+          model_type: 'beit',
+          layer_scale_init_value: layerScaleInit,
+          use_absolute_position_embeddings: true,
+          use_relative_position_bias: false,
+          use_shared_relative_position_bias: false,
+          use_mask_token: false,
+          use_mean_pooling: false,
+          drop_path_rate: 0,
+        }),
     image_size: imageSize[0] === imageSize[1] ? imageSize[0] : imageSize,
     patch_size: patchSize,
     num_channels: 3,
@@ -80,23 +98,16 @@ function beitConfig({ imageSize, patchSize, embedDim, depth, numHeads, mlpRatio,
     intermediate_size: Math.round(embedDim * mlpRatio),
     hidden_act: 'gelu',
     layer_norm_eps: layerNormEps,
-    layer_scale_init_value: layerScaleInit,
-    use_absolute_position_embeddings: true,
-    use_relative_position_bias: false,
-    use_shared_relative_position_bias: false,
-    use_mask_token: false,
-    use_mean_pooling: false,
     attention_probs_dropout_prob: 0,
     hidden_dropout_prob: 0,
-    drop_path_rate: 0,
     torch_dtype: 'float32',
   }
 }
 
 /** How a picture becomes the encoder's input: bicubic to its size, from 0 to 1, then normalised. Shared by every format that takes normalised pixels. */
-export function preprocessorConfig({ imageSize: [height, width], mean, std }: EncoderConfig) {
+export function preprocessorConfig({ imageSize: [height, width], mean, std, keyBias }: VitConfig) {
   return {
-    image_processor_type: 'BeitImageProcessor',
+    image_processor_type: keyBias ? 'ViTImageProcessor' : 'BeitImageProcessor',
     do_resize: true,
     size: { height, width },
     resample: 3,

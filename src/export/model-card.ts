@@ -1,7 +1,7 @@
-import type { EncoderConfig } from '../config/model.js'
+import type { VitConfig } from '../config/architecture.js'
 
 /** The README of an exported folder: what it is, how to use it, and what is not known of it. */
-export function modelCard({ imageSize: [height, width], patchSize, embedDim, depth, numHeads }: EncoderConfig): string {
+export function modelCard({ imageSize: [height, width], patchSize, embedDim, depth, numHeads }: VitConfig): string {
   return `---
 library_name: transformers
 tags:

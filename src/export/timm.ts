@@ -4,7 +4,7 @@ import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import type { F32Tensor } from '../native/types.js'
-import { type EncoderWeights, qkvBias } from './encoder-weights.js'
+import { assertPlain, type EncoderWeights, qkvBias } from './encoder-weights.js'
 
 /** Epsilon of a timm VisionTransformer's norms, which its configuration file cannot change. */
 const timmEps = 1e-6
@@ -15,6 +15,7 @@ const timmEps = 1e-6
  * @throws {CaeError} ERR_CAE_OPTION for an encoder that a VisionTransformer cannot be
  */
 export async function exportTimm(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
+  assertPlain(encoder, 'timm')
   const { config } = encoder
   if (config.layerNormEps !== timmEps) {
     throw optionError({

@@ -41,6 +41,8 @@ export async function fileKind(path: string): Promise<FileKind> {
     return bytes
   })
   if (head.length === 0) throw notWeights(path, 'empty', 'download or copy it again')
+  // A header's length, which needs four of its eight bytes, then JSON. First: the length may begin as a pickle does.
+  if (head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === 0x7b) return 'safetensors'
   if (head.readUInt8() === 0x80) return 'pickle' // the opcode PROTO
   if (['PK\x03\x04', 'PK\x05\x06'].includes(head.toString('latin1', 0, 4))) return 'zip'
   if (head.toString('latin1', 257, 262) === 'ustar') {
@@ -48,7 +50,7 @@ export async function fileKind(path: string): Promise<FileKind> {
   }
   if (head.toString('latin1', 0, 2) === '\x1f\x8b') throw notWeights(path, 'compressed by gzip', 'gunzip it first')
   if (isText(head)) return textKind(path, head.toString('utf8'))
-  if (head[8] === 0x7b || path.endsWith('.safetensors')) return 'safetensors' // a length, then JSON
+  if (head[8] === 0x7b || path.endsWith('.safetensors')) return 'safetensors' // one that is damaged
   throw notWeights(path, 'neither a safetensors file nor one of torch.save', 'a .safetensors, .pth, .pt, .bin or .pkl file of weights')
 }
 

@@ -104,6 +104,14 @@ export const cae = defineMethod({
   columns: ['loss', 'loss_main', 'loss_align'],
   fields: caeFields,
   groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
+  architecture: {
+    relativePositions: 'none',
+    keyBias: false,
+    activation: 'gelu',
+    patchBias: true,
+    inputNorm: false,
+    outputNorm: 'tokens',
+  },
   presets: presets satisfies Readonly<Record<PresetName, CAEConfigInput>>,
   defaultPreset,
   follows: { prefix: 'teacher.', of: 'encoder.' }, // with lagging target weights

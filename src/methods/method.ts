@@ -1,3 +1,4 @@
+import type { Architecture } from '../config/architecture.js'
 import type { Fields, Infer } from '../config/field.js'
 import type { OptionGroup } from '../config/option-group.js'
 import type { Resolution } from '../config/resolve.js'
@@ -32,6 +33,8 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
   readonly fields: F
   /** The same options in the order in which help and docs tell them. */
   readonly groups: readonly OptionGroup[]
+  /** What its encoder is, beside its options; absent where there is none. */
+  readonly architecture?: Architecture
   /** Named rows of overrides over `fields`. */
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Name of the row for whoever names none. */

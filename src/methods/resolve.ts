@@ -1,3 +1,4 @@
+import { type VitConfig, vitFields } from '../config/architecture.js'
 import type { Fields, Infer, Input } from '../config/field.js'
 import type { PresetName } from '../config/presets.js'
 import { type RecipeName, recipes } from '../config/recipes.js'
@@ -100,9 +101,19 @@ export function resolveTokenizer(
 
 /** The keys that native/model and native/methods read, each exactly once. */
 export function nativeModelConfig(config: object, method: string): NativeConfig {
-  const { hereOnly } = declarationOf(method)
+  const { hereOnly, architecture } = declarationOf(method)
   const network = Object.entries(config).filter(([name]) => !hereOnly.includes(name))
-  return { method, ...Object.fromEntries(network) }
+  return { method, ...architecture, ...Object.fromEntries(network) }
+}
+
+/** The encoder of a model by itself, as any other vision transformer is described. */
+export function encoderConfig(config: ModelConfig, method: MethodName): VitConfig {
+  const all = { ...findMethod(method).architecture, ...config }
+  return resolveFields(vitFields, [{ values: pick(all, Object.keys(vitFields)) }]).values
+}
+
+function pick(values: object, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)))
 }
 
 /**

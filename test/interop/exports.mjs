@@ -87,7 +87,8 @@ async function main() {
   const wanted = await model.encode(paths)
   const features = join(work, 'wanted.safetensors')
   await writeSafetensors(features, [{ name: 'features', dtype: 'F32', ...wanted }])
-  const python_ = (format, folder) => JSON.parse(run(python, [join(import.meta.dirname, 'exported_features.py'), format, folder, work, features]))
+  const python_ = (format, folder) =>
+    JSON.parse(run(python, [join(import.meta.dirname, 'exported_features.py'), format, folder, work, features]))
   const runtimes = [
     ['timm', 'timm', python_],
     ['huggingface', 'transformers', python_],
@@ -99,7 +100,9 @@ async function main() {
     await exportModel(model.encoder, { format, out: folder })
     const { images, difference } = await compare(format, folder)
     const isOk = difference <= tolerance
-    console.log(`${isOk ? 'ok  ' : 'FAIL'} ${runtime}: largest difference ${difference.toExponential(2)} on ${images} pictures (tolerance ${tolerance})`)
+    console.log(
+      `${isOk ? 'ok  ' : 'FAIL'} ${runtime}: largest difference ${difference.toExponential(2)} on ${images} pictures (tolerance ${tolerance})`,
+    )
     if (!isOk) process.exitCode = 1
   }
   await model.dispose()

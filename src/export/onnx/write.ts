@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { optionError } from '../../config/resolve.js'
 import { writeFileAtomic } from '../../io/atomic-write.js'
-import type { EncoderWeights } from '../encoder-weights.js'
+import { assertPlain, type EncoderWeights } from '../encoder-weights.js'
 import { json, preprocessorConfig } from '../hugging-face.js'
 import { encoderGraph } from './vit.js'
 
@@ -14,6 +14,7 @@ const longestFile = 2 ** 31 - 1
  * @throws {CaeError} ERR_CAE_OPTION for one that is too large for a single ONNX file
  */
 export async function exportOnnx(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
+  assertPlain(encoder, 'onnx')
   const metadata = { config: JSON.stringify(encoder.config) }
   const file = encoderGraph(encoder).file({ name: 'encoder', producer: '@cae/torch', version: '', metadata })
   if (file.bytes > longestFile) {

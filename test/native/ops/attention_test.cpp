@@ -30,6 +30,18 @@ Function crossPlain(int64_t heads) {
       [=](const auto& in) { return std::vector{ops::crossAttentionPlain(in[0], in[1], in[2], {in[3], in[4]}, heads)}; };
 }
 
+/// Self-attention with a bias on the scores: in[3].
+Function biased(int64_t heads) {
+  return [=](const auto& in) { return std::vector{ops::selfAttention(in[0], {in[1], in[2]}, heads, in[3])}; };
+}
+
+Function biasedPlain(int64_t heads) {
+  return [=](const auto& in) {
+    const auto parts = in[0].chunk(3, 2);
+    return std::vector{ops::crossAttentionPlain(parts[0], parts[1], parts[2], {in[1], in[2]}, heads, in[3])};
+  };
+}
+
 Function self(int64_t heads) {
   return [=](const auto& in) { return std::vector{ops::selfAttention(in[0], {in[1], in[2]}, heads)}; };
 }
@@ -53,6 +65,9 @@ void selfMatchesPlain() {
     const std::vector<at::Tensor> in = {numbers({s.batch, s.queries, 3 * s.dim}, 1), numbers({s.dim}, 2),
                                         numbers({s.dim}, 3)};
     expectSame(text("tokens ", s.queries), self(s.heads), selfPlain(s.heads), in, 1e-5, 1e-4);
+    std::vector<at::Tensor> more = in;
+    more.push_back(numbers({s.heads, s.queries, s.queries}, 4));
+    expectSame(text("biased, tokens ", s.queries), biased(s.heads), biasedPlain(s.heads), more, 1e-5, 1e-4);
   }
 }
 
@@ -61,6 +76,9 @@ void gradientsAreRight() {
   expectGradients("cross", cross(s.heads), crossInputs(s, at::kDouble));
   expectGradients("self", self(2),
                   {numbers({2, 3, 24}, 1, at::kDouble), numbers({8}, 2, at::kDouble), numbers({8}, 3, at::kDouble)});
+  expectGradients("biased", biased(2),
+                  {numbers({2, 3, 24}, 1, at::kDouble), numbers({8}, 2, at::kDouble), numbers({8}, 3, at::kDouble),
+                   numbers({2, 3, 3}, 4, at::kDouble)});
 }
 
 /// Products of bfloat16 carry 8 bits: outputs of size 1 may be off by some 2^-7.
