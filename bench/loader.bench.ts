@@ -116,7 +116,7 @@ function loaderFor(addon: Addon, dataset: Dataset, { size, batchSize }: Setting,
     addon,
     dataset,
     collate: {
-      ...{ height: size, width: size, crop: 'random', scaleMin: 0.08, scaleMax: 1, ratioMin: 3 / 4, ratioMax: 4 / 3, resizeShort: size },
+      ...{ height: size, width: size, viewHeight: 0, viewWidth: 0, crop: 'random', scaleMin: 0.08, scaleMax: 1, ratioMin: 3 / 4, ratioMax: 4 / 3, resizeShort: size },
       ...{ flip: 0.5, interpolation: 'bicubic', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], mask: null },
     },
     seed: 0,

@@ -23,6 +23,7 @@ Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
 
 // tokenizer_binding.cpp
 Napi::Value tokenizerEncode(const Napi::CallbackInfo& info);
+Napi::Value tokenizeBatch(const Napi::CallbackInfo& info);
 Napi::Value tokenizerDecode(const Napi::CallbackInfo& info);
 Napi::Value tokenizerMeasure(const Napi::CallbackInfo& info);
 

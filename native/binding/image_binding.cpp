@@ -32,14 +32,6 @@ std::vector<double> drawsFrom(Args& args, size_t position) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-Napi::Value batchToJs(Napi::Env env, const std::shared_ptr<Batch>& batch) {
-  int64_t bytes = 0;
-  for (const at::Tensor& t : {batch->images, batch->mask, batch->ids, batch->labels, batch->noise}) {
-    if (t.defined()) bytes += static_cast<int64_t>(t.nbytes());
-  }
-  return makeHandle(env, HandleKind::kBatch, batch, nullptr, bytes);
-}
-
 /// Keeps the arrays of a tensor that is read in place.
 at::Tensor inPlace(const Napi::Value& value, const char* name, KeepAlive& keep) {
   if (value.IsUndefined() || value.IsNull()) return {};

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/config_reader.h"
 #include "binding/args.h"
+#include "binding/handles.h"
 
 namespace cae::binding {
 namespace {
@@ -42,7 +43,8 @@ int64_t wholeNumber(const Napi::Object& object, const char* key, const std::stri
 Interpolation interpolationFromWord(const std::string& word) {
   if (word == "bilinear") return Interpolation::kBilinear;
   if (word == "bicubic") return Interpolation::kBicubic;
-  throw Error("ERR_CAE_OPTION", text("interpolation '", word, "' is neither 'bicubic' nor 'bilinear'"));
+  if (word == "lanczos") return Interpolation::kLanczos;
+  throw Error("ERR_CAE_OPTION", text("interpolation '", word, "' is none of 'bicubic', 'bilinear' and 'lanczos'"));
 }
 
 uint32_t drawKey(double value, const char* name) {
@@ -91,6 +93,8 @@ CollateConfig collateConfigFromJs(const Napi::Value& value) {
                            .epoch = drawKey(reader.real("epoch"), "epoch"),
                            .height = reader.integer("height"),
                            .width = reader.integer("width"),
+                           .viewHeight = reader.integer("viewHeight"),
+                           .viewWidth = reader.integer("viewWidth"),
                            .crop = modes[crop],
                            .randomCrop = readCropRange(reader, crop == 1),
                            .resizeShort = reader.integer("resizeShort"),
@@ -103,6 +107,14 @@ CollateConfig collateConfigFromJs(const Napi::Value& value) {
   const Napi::Value mask = object.Get("mask");
   if (!mask.IsNull()) collate.mask = maskConfigFromJs(mask);
   return collate;
+}
+
+Napi::Value batchToJs(Napi::Env env, const std::shared_ptr<Batch>& batch) {
+  int64_t bytes = 0;
+  for (const at::Tensor& t : {batch->images, batch->mask, batch->ids, batch->labels, batch->view, batch->noise}) {
+    if (t.defined()) bytes += static_cast<int64_t>(t.nbytes());
+  }
+  return makeHandle(env, HandleKind::kBatch, batch, nullptr, bytes);
 }
 
 Sample sampleFromJs(const Napi::Value& value, const std::string& name) {

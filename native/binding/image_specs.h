@@ -14,6 +14,9 @@ MaskConfig maskConfigFromJs(const Napi::Value& value);
 CropConfig cropConfigFromJs(const Napi::Value& value);
 CollateConfig collateConfigFromJs(const Napi::Value& value);
 
+/// A handle that tells the garbage collector how much memory it stands for.
+Napi::Value batchToJs(Napi::Env env, const std::shared_ptr<Batch>& batch);
+
 /// 'bilinear' or 'bicubic'.
 Interpolation interpolationFromWord(const std::string& word);
 

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
+#include "base/check.h"
 #include "binding/bindings.h"
+#include "binding/image_specs.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
 #include "binding/to_js.h"
@@ -27,6 +29,28 @@ Napi::Value tokenizerEncode(const Napi::CallbackInfo& info) {
         return tokenizer.ids(batch->images.to(model->device)).to(at::kInt).cpu();
       },
       tensorToJs);
+}
+
+Napi::Value tokenizeBatch(const Napi::CallbackInfo& info) {
+  Args args(info, "tokenizeBatch");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, batch] {
+        CAE_CHECK(batch->view.defined(), "ERR_CAE_SHAPE", "the batch has no second view to make ids of");
+        DiscreteVae& tokenizer = model->method->tokenizer();
+        tokenizer.checkImages(batch->view);
+        const at::Tensor ids = tokenizer.ids(batch->view.to(model->device)).to(at::kInt).cpu();
+        return std::make_shared<Batch>(Batch{.images = batch->images,
+                                             .mask = batch->mask,
+                                             .ids = ids.flatten(1),
+                                             .labels = batch->labels,
+                                             .view = {},
+                                             .noise = batch->noise});
+      },
+      batchToJs);
 }
 
 Napi::Value tokenizerDecode(const Napi::CallbackInfo& info) {

@@ -20,14 +20,24 @@ Batch Batch::rows(int64_t begin, int64_t end) const {
   const auto cut = [begin, end](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.narrow(0, begin, end - begin) : tensor;
   };
-  return {.images = cut(images), .mask = cut(mask), .ids = cut(ids), .labels = cut(labels), .noise = cut(noise)};
+  return {.images = cut(images),
+          .mask = cut(mask),
+          .ids = cut(ids),
+          .labels = cut(labels),
+          .view = cut(view),
+          .noise = cut(noise)};
 }
 
 Batch Batch::to(const at::Device& device) const {
   const auto moved = [&device](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;
   };
-  return {.images = moved(images), .mask = mask, .ids = moved(ids), .labels = moved(labels), .noise = moved(noise)};
+  return {.images = moved(images),
+          .mask = mask,
+          .ids = moved(ids),
+          .labels = moved(labels),
+          .view = moved(view),
+          .noise = moved(noise)};
 }
 
 Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts) {
@@ -35,6 +45,7 @@ Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts) {
           .mask = joined(parts, &Batch::mask),
           .ids = joined(parts, &Batch::ids),
           .labels = joined(parts, &Batch::labels),
+          .view = joined(parts, &Batch::view),
           .noise = joined(parts, &Batch::noise)};
 }
 

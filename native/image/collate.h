@@ -24,7 +24,8 @@ enum class CropMode {
 struct CollateConfig {
   uint64_t seed;
   uint32_t epoch;
-  int64_t height, width;  // of the output
+  int64_t height, width;          // of the output
+  int64_t viewHeight, viewWidth;  // of a second view of the same crop, for a tokenizer (spec/cae.md 5.3); 0: none
   CropMode crop;
   CropConfig randomCrop;
   int64_t resizeShort;
@@ -53,11 +54,14 @@ class Collation {
   /// Fills place `i` of the batch. From any thread, once for each place.
   void fill(int64_t i);
 
-  /// images [B, 3, H, W] float32, mask [B, N] where one is drawn, labels [B].
+  /// images [B, 3, H, W] float32, mask [B, N] where one is drawn, labels [B], view [B, 3, h, w] uint8 where one is
+  /// wanted.
   const Batch& batch() const { return batch_; }
 
  private:
-  ResizePlan plan(const Sample& sample) const;
+  /// Where the pixels of an output of height x width come from.
+  ResizePlan plan(const Sample& sample, int64_t height, int64_t width, Interpolation interpolation) const;
+  void fillView(const Sample& sample, int64_t i);
   ImageView part(const Sample& sample) const;
 
   CollateConfig config_;

@@ -2,17 +2,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace cae {
 namespace {
 
 /// Reach of the kernel to each side, in output pixels.
-double support(Interpolation interpolation) { return interpolation == Interpolation::kBicubic ? 2.0 : 1.0; }
+double support(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::kBilinear: return 1;
+    case Interpolation::kBicubic: return 2;
+    case Interpolation::kLanczos: return 3;
+  }
+  return 0;  // not reached
+}
+
+double sinc(double x) { return x == 0 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x); }
 
 double kernel(Interpolation interpolation, double x) {
   constexpr double a = -0.5;  // Keys' cubic, as in Pillow; OpenCV and PyTorch without antialiasing use -0.75
   x = std::abs(x);
   if (interpolation == Interpolation::kBilinear) return x < 1 ? 1 - x : 0;
+  if (interpolation == Interpolation::kLanczos) return x < 3 ? sinc(x) * sinc(x / 3) : 0;
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
   return 0;

@@ -5,7 +5,7 @@
 
 namespace cae {
 
-enum class Interpolation { kBilinear, kBicubic };
+enum class Interpolation { kBilinear, kBicubic, kLanczos };
 
 /// One direction of a resize: `input` pixels become `output`, of which `count` from `first` on are wanted.
 struct ResampleAxis {

@@ -115,9 +115,9 @@ export class ContextAutoencoder implements AsyncDisposable {
   }
 
   /**
-   * Pictures of what the model knows, for models that predict pixels. `path: 'masked'` (default) predicts the hidden patches from the visible
+   * Pictures of what the model knows: of pixels, or of tokens that `options.tokenizer` draws. `path: 'masked'` (default) predicts the hidden patches from the visible
    * ones; `path: 'full'` sends all patches through the encoder and straight into the decoder, which works only as far as the alignment holds.
-   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens or its targets are normalised patch by patch, ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
+   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens and no tokenizer is given, or its targets are normalised patch by patch; ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
    */
   reconstruct(images: Images, options: ReconstructOptions = {}): Promise<Reconstruction> {
     return reconstruct(this.#native, images, options)

@@ -91,6 +91,7 @@ export function loaderOptions(
   given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'signal'> & { onBad(record: BadImage): void },
   plan: RunPlan,
   doneSteps: number,
+  view: readonly [number, number] = [0, 0],
 ): LoaderOptions {
   const [height, width] = input.imageSize
   const { scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation } = train
@@ -99,6 +100,8 @@ export function loaderOptions(
     collate: {
       height,
       width,
+      viewHeight: view[0],
+      viewWidth: view[1],
       crop: 'random',
       ...{ scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation },
       resizeShort: 0, // of centre crops only

@@ -4,7 +4,9 @@ import { CaeError } from '../errors.js'
 import type { ModelConfig } from '../methods/resolve.js'
 import type { BatchTensors, F32Tensor, U8Tensor } from '../native/types.js'
 import type { NativeModel } from './native-model.js'
+import { reconstructTokens } from './reconstruct-tokens.js'
 import { createBatch, type Images } from './tensors.js'
+import type { Tokenizer } from './tokenizer.js'
 
 /** What is reconstructed, and how. */
 export interface ReconstructOptions {
@@ -14,13 +16,15 @@ export interface ReconstructOptions {
   readonly mask?: U8Tensor
   /** Names the mask's draws. Default 0. */
   readonly seed?: number
+  /** What draws the tokens of a model whose `target` they are: the tokenizer that it was trained with. */
+  readonly tokenizer?: Tokenizer
 }
 
 /** Pictures beside their originals. Pixels run from 0 to 1. */
 export interface Reconstruction {
   /** `[B, 3, H, W]`; where nothing was hidden, the original's pixels. */
   readonly images: F32Tensor
-  /** `[B, 3, H, W]`. */
+  /** `[B, 3, H, W]`; of a model that predicts tokens, what the tokenizer draws of the images' own ids. */
   readonly original: F32Tensor
   /** `[B, N]`, 1 = hidden; null with `path: 'full'`. */
   readonly mask: U8Tensor | null
@@ -28,14 +32,14 @@ export interface Reconstruction {
   readonly mse: number
   /** Peak signal-to-noise ratio over the predicted pixels, in dB: `10 log10(1 / mse)`. */
   readonly psnr: number
+  /** Share of the predicted tokens that are the tokenizer's own; absent for pixels. */
+  readonly accuracy?: number
 }
 
 /** See `ContextAutoencoder.reconstruct`. */
-export function reconstruct(
-  { addon, handle, config }: NativeModel,
-  images: Images,
-  options: ReconstructOptions = {},
-): Promise<Reconstruction> {
+export function reconstruct(native: NativeModel, images: Images, options: ReconstructOptions = {}): Promise<Reconstruction> {
+  const { addon, handle, config } = native
+  if (config.target === 'tokens') return handle.use((model) => reconstructTokens(native, model, images, options))
   const { path = 'masked', seed = 0 } = options
   const isMasked = path === 'masked'
   const draw = isMasked ? { spec: maskSpec(config), seed, time: 0 } : undefined
@@ -52,11 +56,10 @@ export function reconstruct(
   })
 }
 
-function assertPixels({ target, normalizeTarget }: ModelConfig): void {
-  if (target === 'pixels' && !normalizeTarget) return
-  const what = target === 'pixels' ? 'normalised patches, whose mean and contrast are lost' : 'tokens'
+function assertPixels({ normalizeTarget }: ModelConfig): void {
+  if (!normalizeTarget) return
   throw new CaeError('ERR_CAE_OPTION', {
-    what: `this model predicts ${what}, so there is no picture to show`,
+    what: 'this model predicts normalised patches, whose mean and contrast are lost, so there is no picture to show',
     todo: "train with target: 'pixels' and normalizeTarget: false",
   })
 }

@@ -86,6 +86,7 @@ async function decodeToTensor(addon: Addon, inputs: readonly ImageInput[], confi
     height,
     width,
     crop: 'center',
+    ...{ viewHeight: 0, viewWidth: 0 },
     resizeShort: Math.max(height, width),
     scaleMin: 1,
     scaleMax: 1,

@@ -34,6 +34,8 @@ import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages 
 import { choosePrecision, type Precision, type PrecisionTrial } from './precision.js'
 import { describeData, describeVersions } from './run-facts.js'
 import { lossPicture, reconstructionPicture, type ShownImages } from './run-pictures.js'
+import { BatchTokenizer, findTokenTarget, type TokenTarget } from './token-target.js'
+import type { Tokenizer } from './tokenizer.js'
 import { weightsMetadata } from './weights.js'
 
 /** What a finished run leaves in memory; the rest is in its folder. */
@@ -62,7 +64,10 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
-  return new TrainRun((publish) => runTraining(encoders, () => resolveTrain(options), options, publish))
+  return new TrainRun(async (publish) => {
+    const tokens = await findTokenTarget(options.target)
+    return runTraining(encoders, () => resolveTrain(options, tokens?.facts), { ...options, ...(tokens && { tokens }) }, publish)
+  })
 }
 
 /** What runs of one kind of model have of their own. */
@@ -70,7 +75,7 @@ export interface RunKind<Config, Model> {
   /** The public object of a network. */
   open(native: NativeModel<Config>): Model
   /** What a run shows of its images. */
-  pictures(model: Model, shown: ShownImages, seed: number): readonly Picture[]
+  pictures(model: Model, shown: ShownImages, seed: number, tokenizer: Tokenizer | undefined): readonly Picture[]
   /** What is measured beside the pictures, and at the end. */
   measure?(native: NativeModel<Config>, shown: ShownImages): Measuring
 }
@@ -82,17 +87,23 @@ export interface Measuring extends AsyncDisposable {
 
 const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
   open: (native) => new ContextAutoencoder(native),
-  pictures: (model, shown, seed) => [reconstructionPicture(model, shown, seed)],
+  pictures: (model, shown, seed, tokenizer) => [
+    reconstructionPicture(
+      { reconstruct: (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) }) },
+      shown,
+      seed,
+    ),
+  ],
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
 export async function runTraining<Config extends Readonly<Record<string, unknown>>, Model extends AsyncDisposable>(
   kind: RunKind<Config, Model>,
   resolve: () => Resolved<Config>,
-  options: RunPlaces,
+  options: RunPlaces & { readonly tokens?: TokenTarget },
   publish: (event: TrainEvent) => void,
 ): Promise<TrainResult<Model>> {
-  const { out, signal } = options
+  const { out, signal, tokens } = options
   const resolved = resolve()
   const method = declarationOf(resolved.train.method)
   signal?.throwIfAborted()
@@ -117,20 +128,24 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   }
   const doneSteps = earlier?.point.state.step ?? 0
   const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
-  await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps))
+  await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps, resolved.view))
+  await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device))
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
+  const trial = first?.[0] && (await tokenizer?.tokenize(first[0]))
   const precision = await wantedPrecision(
     resolved,
     earlier,
-    { addon, device, batch: first?.[0], schedule: scheduleAt(plan, 0), signal },
+    { addon, device, batch: trial ?? first?.[0], schedule: scheduleAt(plan, 0), signal },
     warnings,
   )
+  if (trial) await addon.dispose(trial)
   const config: RunConfig = {
     format: 1,
     model: resolved.model,
     train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
     data: describeData(options.data, dataset),
+    ...(tokens && { tokenizer: { path: tokens.path, sha256: tokens.facts.sha256 } }),
     ...(await describeVersions(addon)),
   }
   if (earlier) assertSameRun(earlier.config, config, earlier.path)
@@ -162,10 +177,11 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         resume: earlier?.point,
         batches,
         badImages,
-        pictures: [...kind.pictures(model, shown, seed), lossPicture(folder.metrics)],
+        pictures: [...kind.pictures(model, shown, seed, tokenizer?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
         judge: method.judge,
+        tokenize: tokenizer && ((batch) => tokenizer.tokenize(batch)),
         warnings,
         async emit(event) {
           await listeners.emit(event)

@@ -10,6 +10,7 @@ export interface RunFlags {
   readonly out?: string
   readonly model?: string
   readonly method?: string
+  readonly tokenizer?: string
   readonly config?: string
   readonly json?: boolean
 }
@@ -21,7 +22,7 @@ export interface RunFlags {
  */
 export async function runOptions(
   data: string | undefined,
-  { out, model, method, config }: RunFlags,
+  { out, model, method, tokenizer, config }: RunFlags,
   command: {
     readonly name: string
     readonly given: Command
@@ -38,6 +39,7 @@ export async function runOptions(
     ...(data === undefined ? {} : { data }),
     ...(out === undefined ? {} : { out }),
     ...(method === undefined ? {} : { method }),
+    ...(tokenizer === undefined ? {} : { target: { tokenizer } }),
     ...(Object.keys(modelFlags).length > 0 ? { model: modelFlags } : {}),
   }
   const options = overlayRunOptions(file, flags)

@@ -7,7 +7,7 @@ export const optionDocs = {
     activation: 'Between the two layers of an MLP.',
     patchBias: 'The patch projection has a bias.',
     inputNorm: 'A LayerNorm before the first block.',
-    outputNorm: 'What the last LayerNorm normalises: every token, or the mean of the patches.',
+    outputNorm: 'What the last LayerNorm normalises: every token, the mean of the patches, or nothing.',
   },
   dataFields: {
     scaleMin: "Smallest share of an image's area that a random crop takes.",

@@ -72,6 +72,8 @@ async function* batches({ dataset, input, config, onBad, signal }: BatchesOption
       ...view,
       height,
       width,
+      viewHeight: 0,
+      viewWidth: 0,
       scaleMin: 0.08,
       scaleMax: 1,
       ratioMin: 3 / 4,

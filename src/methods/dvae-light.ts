@@ -61,6 +61,7 @@ export const dvaeLight = defineMethod({
   presets,
   defaultPreset: 'light-nano',
   follows: { prefix: 'average.', of: '' },
+  downsampling: ({ numLayers }) => 2 ** numLayers,
   hereOnly,
   complete,
   trainDefaults: (preset) => (preset === 'light-nano' ? { ...train, batchSize: 32, scaleMin: 0.6 } : train),

@@ -84,6 +84,7 @@ export const dvae = defineMethod({
   presets,
   defaultPreset: 'dvae-nano',
   follows: { prefix: 'average.', of: '' },
+  downsampling: () => side,
   hereOnly: [...hereOnly, 'betaEnd', 'betaShare'],
   complete,
   trainDefaults: (preset) => trained[preset] ?? paper,

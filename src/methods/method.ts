@@ -50,6 +50,8 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
   readonly hereOnly: readonly string[]
   /** What a batch for a model must be. */
   input(config: Infer<F>): ModelInput
+  /** Pixels of an image's side that one token id stands for; tokenizers alone have it. */
+  downsampling?(config: Infer<F>): number
   /** Training options that take the place of the tables' defaults, for a model of this preset. */
   trainDefaults?(preset: string): Readonly<Record<string, unknown>>
   /** What changes from step to step besides learning rate and weight decay: the value at a 0-based step of a run of `steps`. */

@@ -1,5 +1,6 @@
 import { type VitConfig, vitFields } from '../config/architecture.js'
 import type { Fields, Infer, Input } from '../config/field.js'
+import { patchGrid } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
 import { type RecipeName, recipes } from '../config/recipes.js'
 import { type Layer, optionError, type Resolution, type ResolveSettings, resolveFields, showValue, unknownName } from '../config/resolve.js'
@@ -57,7 +58,21 @@ export type TrainOptions = Input<typeof trainFields> &
     readonly method?: MethodName | undefined
     /** Name of a preset, or options over one: `{ preset: 'cae-small', imageSize: 96 }`. Default 'cae-small', or the recipe's. */
     readonly model?: PresetName | CAEConfigInput | undefined
+    /**
+     * What is predicted of a hidden patch instead of its pixels: the id that a trained tokenizer gives it (spec/cae.md 2, 5). `tokenizer` is a
+     * run of `trainTokenizer`, one of its checkpoints or a weights file.
+     */
+    readonly target?: { readonly tokenizer: string } | undefined
   }
+
+/** What a run must know of the tokenizer that makes its targets. */
+export interface TokenizerFacts {
+  /** Of its weights' file. */
+  readonly sha256: string
+  readonly vocabSize: number
+  /** Pixels of an image's side that one id stands for. */
+  readonly downsampling: number
+}
 
 /** A run with everything decided. */
 export interface Resolved<Config = ModelConfig> {
@@ -65,10 +80,12 @@ export interface Resolved<Config = ModelConfig> {
   readonly train: TrainConfig
   /** What was decided for the user and should be said: a scaled learning rate. */
   readonly notes: readonly string[]
+  /** Size in pixels of the second view that a tokenizer sees, height first. */
+  readonly view?: readonly [number, number]
 }
 
 /** Options of a run that are none of the table's. */
-export const runOptionNames = ['data', 'out', 'method', 'model', 'signal'] as const
+export const runOptionNames = ['data', 'out', 'method', 'model', 'target', 'signal'] as const
 
 /** A layer that sets the run's length, or its warm-up, sets it whole: a recipe's other number does not fit any more. */
 const replaces = {
@@ -117,24 +134,50 @@ function pick(values: object, names: readonly string[]): Record<string, unknown>
 }
 
 /**
+ * The tokenizer that `target` names; undefined for pixels.
+ * @throws {CaeError} ERR_CAE_OPTION for anything else
+ */
+export function tokenizerPath(target: unknown): string | undefined {
+  if (target === undefined || target === null) return undefined
+  const { tokenizer, ...others } = typeof target === 'object' ? (target as Record<string, unknown>) : {}
+  if (typeof tokenizer === 'string' && tokenizer !== '' && Object.keys(others).length === 0) return tokenizer
+  throw optionError({
+    what: `target is ${showValue(target)}, expected { tokenizer: path }`,
+    todo: "target: { tokenizer: 'runs/tokenizer' }",
+  })
+}
+
+/**
  * Resolves all options of a run: defaults, then preset, recipe, and the options themselves.
+ * @param tokens of the tokenizer that `target` names
  * @throws {CaeError} ERR_CAE_OPTION naming the option, its value, and the nearest valid name or range
  */
-export function resolveTrain(options: TrainOptions): Resolved {
-  const { data, out, method = 'cae', model, signal: _signal, ...rest } = options
+export function resolveTrain(options: TrainOptions, tokens?: TokenizerFacts): Resolved {
+  const { data, out, method = 'cae', model, target: _target, signal: _signal, ...rest } = options
   requireRunOptions(data, out)
   const { fields } = findMethod(method)
   const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
   const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
   const resolution = resolveFields(trainFields, layers, settings(fields))
-  const resolvedModel = resolveModelLayers(findMethod(method), recipe, model ?? {}, 'model.') as ModelConfig
-  if (resolvedModel.target === 'tokens') {
+  const predicted = tokens && ({ target: 'tokens', vocabSize: tokens.vocabSize } as const)
+  const resolvedModel = resolveModelLayers(
+    findMethod(method),
+    recipe,
+    { ...modelOptions(model ?? {}), ...predicted },
+    'model.',
+  ) as ModelConfig
+  if (resolvedModel.target === 'tokens' && !tokens) {
     throw optionError({
-      what: "model.target 'tokens' needs token ids, and no tokenizer makes them here yet",
-      todo: "target: 'pixels', or feed ids to Trainer.step yourself",
+      what: "model.target 'tokens' needs a tokenizer that makes them",
+      todo: "target: { tokenizer: 'runs/tokenizer' }, or feed ids to Trainer.step yourself",
     })
   }
-  return { model: resolvedModel, ...completeTrain(resolution, method) }
+  const { gridHeight, gridWidth } = patchGrid(resolvedModel)
+  return {
+    model: resolvedModel,
+    ...completeTrain(resolution, method),
+    ...(tokens && { view: [gridHeight * tokens.downsampling, gridWidth * tokens.downsampling] }),
+  }
 }
 
 /**
@@ -179,7 +222,8 @@ export function checkRunOptions(
   source: string,
   methodOf: (values: Readonly<Record<string, unknown>>) => Method = ({ method = 'cae' }) => findMethod(String(method), source),
 ): void {
-  const { data, out, method: _method, model, ...rest } = values
+  const { data, out, method: _method, model, target, ...rest } = values
+  tokenizerPath(target)
   for (const [name, path] of Object.entries({ data, out })) {
     if (path !== undefined && typeof path !== 'string') {
       throw optionError({ what: `${name} is ${showValue(path)}, expected a path`, where: source, todo: `${name}: some/folder` })

@@ -41,6 +41,7 @@ export interface Addon {
   modelAttention(model: ModelHandle, batch: BatchHandle): Promise<F32Tensor>
   modelReconstruct(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full'): Promise<F32Tensor>
   tokenizerEncode(model: ModelHandle, batch: BatchHandle): Promise<I32Tensor>
+  tokenizeBatch(model: ModelHandle, batch: BatchHandle): Promise<BatchHandle>
   tokenizerDecode(model: ModelHandle, ids: I32Tensor): Promise<F32Tensor>
   tokenizerMeasure(model: ModelHandle, batch: BatchHandle): Promise<TokenizerMeasures>
   createTrainer(model: ModelHandle, config: NativeTrainConfig): Promise<TrainerHandle>
@@ -72,7 +73,7 @@ export interface Addon {
   ): Promise<BatchHandle>
   joinBatches(parts: readonly BatchHandle[]): Promise<BatchHandle>
   readBatch(batch: BatchHandle): Promise<BatchTensors>
-  resizeImage(image: DecodedSample, height: number, width: number, interpolation: 'bicubic' | 'bilinear'): Promise<U8Tensor>
+  resizeImage(image: DecodedSample, height: number, width: number, interpolation: 'bicubic' | 'bilinear' | 'lanczos'): Promise<U8Tensor>
   drawMasks(spec: MaskSpec, seed: number, epoch: number, indices: readonly number[]): Promise<U8Tensor>
   drawCrops(spec: CropSpec, width: number, height: number, seed: number, epoch: number, indices: readonly number[]): Promise<I32Tensor>
   replayMask(spec: MaskSpec, draws: Float64Array): U8Tensor

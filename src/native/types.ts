@@ -84,6 +84,9 @@ export interface CollateSpec {
   /** Output size in pixels. */
   readonly height: number
   readonly width: number
+  /** Size of a second view of the same crop, for a tokenizer; 0: none. */
+  readonly viewHeight: number
+  readonly viewWidth: number
   /** `random`: 10 tries; `random-one-try`; `center`: short side to `resizeShort`, then the middle; `none`: resize only. */
   readonly crop: 'random' | 'random-one-try' | 'center' | 'none'
   readonly scaleMin: number

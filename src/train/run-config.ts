@@ -8,6 +8,8 @@ export interface RunConfig {
   /** Device and precision as they were chosen; `steps` as derived. */
   readonly train: TrainConfig & { readonly steps: number }
   readonly data: RunData
+  /** What makes the targets, where they are tokens; recognised by its checksum. */
+  readonly tokenizer?: { readonly path: string; readonly sha256: string }
   readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
   /** Of the repository that the process was started in. */
   readonly commit?: string
@@ -68,6 +70,10 @@ export function assertSameRun(before: RunConfig, now: RunConfig, path: string): 
     ...differences({ images: before.data.images, names: before.data.names }, { images: now.data.images, names: now.data.names })
       .slice(0, 1)
       .map((change) => ({ ...change, name: `data (${change.name})` })),
+    ...differences({ sha256: before.tokenizer?.sha256 ?? null }, { sha256: now.tokenizer?.sha256 ?? null }).map((change) => ({
+      ...change,
+      name: 'the tokenizer of `target` (sha256)',
+    })),
   ]
   if (changes.length === 0) return
   const list = changes.map(({ name, was, is, ...rest }) => {

@@ -2,7 +2,7 @@ import type { TrainConfig } from '../config/train.js'
 import { CaeError } from '../errors.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
-import type { BatchHandle, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
+import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { BadImageFile } from './bad-image-file.js'
 import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
@@ -34,6 +34,8 @@ export interface Session {
   readonly batches: AsyncIterator<readonly BatchHandle[]>
   readonly badImages: BadImageFile
   readonly pictures: readonly Picture[]
+  /** Gives a batch the ids that are to be predicted, as a new handle; absent where none are. */
+  readonly tokenize: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
   /** Numbers beside the pictures, where the method has some and they can be had. Never fails. */
   readonly measure: (() => Promise<Readonly<Record<string, number>> | undefined>) | undefined
   /** Where the method looks for failures that are finite. */
@@ -82,7 +84,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       settings: config,
       progress,
       batches: session.batches,
-      step: async (batches, hyper) => inOrder(await addon.step(session.trainer, batches, hyper), session.columns),
+      step: async (batches, hyper) => inOrder(await stepOf(session, batches, hyper), session.columns),
       dispose: (batch) => addon.dispose(batch),
       emit: async (event) => {
         if (event.type === 'step') await metrics.append(event, progress.seconds)
@@ -107,6 +109,17 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   const summary = progress.summary({ badImages: badImages.count, checkpoint })
   await emit({ type: 'end', summary })
   return summary
+}
+
+async function stepOf({ addon, trainer, tokenize }: Session, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics> {
+  if (!tokenize) return addon.step(trainer, batches, hyper)
+  const complete: BatchHandle[] = []
+  try {
+    for (const batch of batches) complete.push(await tokenize(batch))
+    return await addon.step(trainer, complete, hyper)
+  } finally {
+    await Promise.all(complete.map((batch) => addon.dispose(batch)))
+  }
 }
 
 /** Native code tells metrics by the alphabet. */

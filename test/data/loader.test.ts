@@ -31,6 +31,8 @@ const collate: Omit<CollateSpec, 'seed' | 'epoch'> = {
   scaleMax: 1,
   ratioMin: 0.75,
   ratioMax: 4 / 3,
+  viewHeight: 0,
+  viewWidth: 0,
   resizeShort: 16,
   flip: 0.5,
   interpolation: 'bicubic',

@@ -15,7 +15,7 @@ from pathlib import Path
 import PIL
 from PIL import Image, ImageChops
 
-FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
 
 # width, height -> width, height: down, up, both, whole steps, thin, single pixels, no change of one side.
 FIXTURE_SIZES = [

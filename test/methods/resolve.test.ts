@@ -77,8 +77,8 @@ describe('a model', () => {
     const native = nativeModelConfig(resolveModel('cae-nano'), 'cae')
     expect(Object.keys(native).sort()).toEqual(
       // What native/model/config.cpp and native/methods/cae.cpp read.
-      `alignDropPath alignWeight decoderDepth decoderDim decoderHeads decoderLayerScaleInit depth dropPath embedDim imageSize init layerNormEps
-      layerScaleInit mean method mlpRatio normalizeTarget numHeads patchSize positions regressorDepth std target targetMomentum targetWeights vocabSize`.split(
+      `activation alignDropPath alignWeight decoderDepth decoderDim decoderHeads decoderLayerScaleInit depth dropPath embedDim imageSize init inputNorm keyBias layerNormEps
+      layerScaleInit mean method mlpRatio normalizeTarget numHeads outputNorm patchBias patchSize positions regressorDepth relativePositions std target targetMomentum targetWeights vocabSize`.split(
         /\s+/,
       ),
     )
@@ -223,7 +223,7 @@ describe('a run', () => {
     [{ recipe: 'authors' }, /recipe 'authors' is unknown, there are 'authors-300e'/, /'authors-300e'/],
     [{ method: 'mae' }, /method 'mae' is unknown, there are 'cae'/, /'cae'/],
     [{ model: 3 }, /model is 3, expected a preset's name or an object/, /cae-small/],
-    [{ model: { target: 'tokens' } }, /target 'tokens' needs token ids/, /'pixels'/],
+    [{ model: { target: 'tokens' } }, /target 'tokens' needs a tokenizer/, /target: \{ tokenizer/],
     [{ model: { numHeads: 5 } }, /model.numHeads 5 does not divide embedDim 384/, /numHeads: 4, or/],
   ])('%j is refused', (options, what, todo) => {
     const { code, parts } = errorOf(() => resolve(options))

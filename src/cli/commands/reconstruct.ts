@@ -11,6 +11,7 @@ import { printJson } from '../print.js'
 interface OwnFlags {
   readonly data: string
   readonly out: string
+  readonly tokenizer?: string
   readonly json?: boolean
 }
 
@@ -21,29 +22,36 @@ export function reconstructCommand(): Command {
     flags: [
       ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
       ['--out <png>', 'Picture to write.', 'required'],
+      ['--tokenizer <path>', 'What draws the tokens of a model that predicts them: a run of `tokenizer train`, or its weights.'],
       ['--json', 'Print path and PSNR as JSON.'],
     ],
     groups: [pictureGroup, placeGroup],
-    examples: ['cae-torch reconstruct runs/photos --data photos --out picture.png'],
+    examples: [
+      'cae-torch reconstruct runs/photos --data photos --out picture.png',
+      'cae-torch reconstruct runs/tokens --tokenizer runs/tokenizer --data photos --out picture.png',
+    ],
   })
     .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
     .action((run: string, own: OwnFlags, command: Command) => reconstruct(run, own, command))
 }
 
-async function reconstruct(run: string, { data, out, json }: OwnFlags, command: Command): Promise<void> {
-  const [{ ContextAutoencoder }, { chooseImages }, { reconstructionFigure }, { writeFileAtomic }] = await Promise.all([
+async function reconstruct(run: string, { data, out, tokenizer: tokens, json }: OwnFlags, command: Command): Promise<void> {
+  const [{ ContextAutoencoder }, { chooseImages }, { reconstructionFigure }, { writeFileAtomic }, { Tokenizer }] = await Promise.all([
     import('../../api/model.js'),
     import('../../api/run-pictures.js'),
     import('../../report/figures/reconstruction.js'),
     import('../../io/atomic-write.js'),
+    import('../../api/tokenizer.js'),
   ])
   const { images: count, seed, ...decode } = resolveFields(pictureFields, [{ values: givenFlags(command, [pictureGroup]) }]).values
-  await using model = await ContextAutoencoder.load(run, await openPlace(command))
+  const place = await openPlace(command)
+  await using model = await ContextAutoencoder.load(run, place)
+  await using tokenizer = tokens === undefined ? undefined : await Tokenizer.load(tokens, place)
   const images: readonly RawImage[] = await chooseImages(data, count, decode)
   const psnr: Partial<Record<'masked' | 'full', number>> = {}
   const measured: Pick<typeof model, 'reconstruct'> = {
     async reconstruct(shown, options = {}) {
-      const made = await model.reconstruct(shown, options)
+      const made = await model.reconstruct(shown, { ...options, ...(tokenizer && { tokenizer }) })
       psnr[options.path ?? 'masked'] = made.psnr
       return made
     },

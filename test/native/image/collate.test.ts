@@ -19,6 +19,8 @@ const plain: CollateSpec = {
   scaleMax: 1,
   ratioMin: 3 / 4,
   ratioMax: 4 / 3,
+  viewHeight: 0,
+  viewWidth: 0,
   resizeShort: 16,
   flip: 0,
   interpolation: 'bicubic',

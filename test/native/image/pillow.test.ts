@@ -28,7 +28,16 @@ const photos = hasPillow ? unpackedArchive('data/coco128.tar') : undefined
   async () => {
     const addon = await loadAddon()
     const range = { scaleMin: 0.08, scaleMax: 1, ratioMin: 3 / 4, ratioMax: 4 / 3 }
-    const none = { resizeShort: size, flip: 0, interpolation: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1], mask: null } as const
+    const none = {
+      viewHeight: 0,
+      viewWidth: 0,
+      resizeShort: size,
+      flip: 0,
+      interpolation: 'bicubic',
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+      mask: null,
+    } as const
     const root = photos ?? ''
     const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jpg'))
     const index = []

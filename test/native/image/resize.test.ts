@@ -16,7 +16,7 @@ interface PillowCase {
   readonly height: number
   readonly outWidth: number
   readonly outHeight: number
-  readonly interpolation: 'bicubic' | 'bilinear'
+  readonly interpolation: 'bicubic' | 'bilinear' | 'lanczos'
   readonly pixels: string
 }
 
