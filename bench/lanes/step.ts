@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const handle = await addon.createModel(config, seed, 'cpu')
   const trainer = await addon.createTrainer(handle, { precision, beta1: 0.9, beta2: 0.999, eps: 1e-8 })
   const batch = await makeBatch(addon, config, maskCount, batchSize)
-  const hyper = { lr: 1e-4, weightDecay: 0.05, clipNorm: 3, seed, firstPosition: 0 }
+  const hyper = { lr: 1e-4, weightDecay: 0.05, clipNorm: 3, seed, firstPosition: 0, schedule: {} }
 
   let step = 0
   const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
@@ -56,7 +56,7 @@ async function makeBatch(addon: Awaited<ReturnType<typeof loadAddon>>, config: N
     0,
     Array.from({ length: size }, (_, index) => index),
   )
-  return addon.createBatch({ data: pixels, shape: [size, 3, height, width] }, mask, undefined)
+  return addon.createBatch({ data: pixels, shape: [size, 3, height, width] }, mask, undefined, undefined)
 }
 
 void main()

@@ -57,7 +57,7 @@ describe('a mistake ends with its exit status, what is wrong, and what to try', 
     [['pretrain', 'x', '--out', 'y', '--config', 'no.yaml'], 2, /configuration file cannot be read/, 'the path of a YAML or JSON file'],
     [['eval', 'knn', 'run'], 2, /required option '--data <images>' not specified/, 'the same with --help'],
     [['inspect'], 2, /missing required argument 'path'/, 'the same with --help'],
-    [['inspect', 'no/such/run'], 6, /nothing at this path/, 'a folder of a run or a checkpoint, or a .safetensors file'],
+    [['inspect', 'no/such/run'], 6, /nothing at this path/, 'a folder of a run, of a checkpoint or of Hugging Face, or a file of weights'],
   ] as const)('%j: %i', async (args, wanted, what, todo) => {
     const { status, stdout, stderr } = await run(args)
     expect({ status, stdout }).toEqual({ status: wanted, stdout: '' })

@@ -30,8 +30,14 @@ const config = {
   targetMomentum: 0,
   alignDropPath: true,
   init: 'xavier',
+  relativePositions: 'none',
+  keyBias: false,
+  activation: 'gelu',
+  patchBias: true,
+  inputNorm: false,
+  outputNorm: 'tokens',
 }
-const hyper = (step) => ({ step, lr: 1e-3, weightDecay: 0.05, clipNorm: 3, seed: 1, firstPosition: 0 })
+const hyper = (step) => ({ step, lr: 1e-3, weightDecay: 0.05, clipNorm: 3, seed: 1, firstPosition: 0, schedule: {} })
 
 /** A model with its trainer and a batch of `count` images; a step takes some tens of milliseconds. */
 async function makeWorld(count = 16, overrides = {}) {

@@ -20,7 +20,7 @@ export function pretrainCommand(): Command {
       ['--out <folder>', 'Folder that the run writes to.'],
       ['--model <preset>', `Model size: ${presetNames.join(', ')}. (default ${defaultPreset}, or the recipe's)`],
       ['--method <name>', `Pre-training method: ${methodNames.join(', ')}. (default cae)`],
-      ['--tokenizer <path>', 'Predict the ids of this tokenizer instead of pixels: a run of `tokenizer train`, or its weights.'],
+      ['--tokenizer <path>', 'Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, or its weights.'],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],

@@ -22,7 +22,7 @@ export function reconstructCommand(): Command {
     flags: [
       ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
       ['--out <png>', 'Picture to write.', 'required'],
-      ['--tokenizer <path>', 'What draws the tokens of a model that predicts them: a run of `tokenizer train`, or its weights.'],
+      ['--tokenizer <path>', 'What draws the tokens of a model that predicts them: a run of cae-torch tokenizer train, or its weights.'],
       ['--json', 'Print path and PSNR as JSON.'],
     ],
     groups: [pictureGroup, placeGroup],
