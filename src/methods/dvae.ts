@@ -40,7 +40,7 @@ const presets = {
     averageDecay: 0.99,
     tauShare: 0.5,
     lrShare: 1,
-    betaShare: 0.1,
+    betaShare: 0.02,
   },
   'dvae-small': { imageSize: 128, vocabSize: 1024, hiddenDim: 64 },
   'dvae-dalle': { imageSize: 256, vocabSize: 8192, hiddenDim: 256 },
@@ -61,12 +61,13 @@ const paper = {
 } as const
 
 const trained: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  'dvae-nano': { ...paper, batchSize: 32, lr: 2e-3, minLr: 2e-5, clipNorm: 1, scaleMin: 0.6, scaleMax: 1 },
+  'dvae-nano': { ...paper, batchSize: 16, lr: 1e-3, minLr: 2e-5, warmupSteps: null, clipNorm: 1, scaleMin: 0.6, scaleMax: 1 },
   'dvae-small': { ...paper, batchSize: 64, lr: 3e-4 },
   'dvae-dalle': paper,
 }
 
-function complete({ values }: Resolution<typeof dvaeFields>): DvaeConfig {
+function complete({ values, refuse }: Resolution<typeof dvaeFields>): DvaeConfig {
+  if (values.hiddenDim % 4 !== 0) refuse('hiddenDim', 'is not a multiple of 4', `hiddenDim: ${Math.ceil(values.hiddenDim / 4) * 4}`)
   checkGrid(values.imageSize, side)
   return values
 }

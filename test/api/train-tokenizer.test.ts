@@ -98,7 +98,7 @@ test('a codebook that has collapsed ends the run with advice', async () => {
 test('options are those of the preset where nothing else is said', async () => {
   await eventsOf(tinyTokenizerRun(out(), { steps: 2 }))
   const { train, model } = JSON.parse(await readFile(join(out(), 'config.json'), 'utf8'))
-  expect(train).toMatchObject({ method: 'dvae', lr: 2e-3, warmupSteps: 0, weightDecay: 1e-4, scaleMin: 0.6, batchSize: 4 })
+  expect(train).toMatchObject({ method: 'dvae', lr: 1e-3, weightDecay: 1e-4, scaleMin: 0.6, batchSize: 4 })
   expect(model).toMatchObject({ hiddenDim: 4, vocabSize: 12, tauEnd: 1 / 16 })
 })
 
