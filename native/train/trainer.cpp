@@ -13,12 +13,16 @@
 namespace cae {
 namespace {
 
+/// A lane of fewer samples than this does not pay: its weights' gradients are a lane's own, as large as the network,
+/// and have to be added to those of the others.
+constexpr int64_t kLeastSamples = 4;
+
 /// How many threads share a step by samples, each with its own forward and backward pass and one thread for its
 /// operators: on a CPU all of them, as threads that share every small operator wait for each other more than they
 /// compute. One where a batch has too few samples to go round.
 int64_t lanesFor(const Batch& batch, const at::Device& device) {
   const int64_t threads = at::get_num_threads();
-  return device.is_cpu() && batch.images.size(0) >= threads ? threads : 1;
+  return device.is_cpu() && batch.images.size(0) >= kLeastSamples * threads ? threads : 1;
 }
 
 /// Calls body(lane) in a thread for each lane; operators inside use that thread alone.
@@ -82,17 +86,22 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
   }
   std::vector<Metrics> metrics(pieces.size());
   const auto run = [&](size_t piece) { metrics[piece] = differentiate(pieces[piece], samples, hyper); };
-  if (lanes == 1) {
+  const auto runLane = [&](int64_t lane) {
+    for (auto piece = static_cast<size_t>(lane); piece < pieces.size(); piece += static_cast<size_t>(lanes)) {
+      OrderedGrads::setPiece(static_cast<int64_t>(piece));
+      run(piece);
+    }
+  };
+  if (!params_.values().device().is_cpu()) {  // gradients come in a thread of the device's own, which knows no pieces
     params_.grads().zero_();
-    for (size_t piece = 0; piece < pieces.size(); ++piece) run(piece);
+    runLane(0);
   } else {
-    OrderedGrads grads(params_);
-    runLanes(lanes, [&](int64_t lane) {
-      for (auto piece = static_cast<size_t>(lane); piece < pieces.size(); piece += static_cast<size_t>(lanes)) {
-        OrderedGrads::setPiece(static_cast<int64_t>(piece));
-        run(piece);
-      }
-    });
+    OrderedGrads grads(params_);  // the first gradient is written in place: nothing is zeroed, nothing read
+    if (lanes == 1) {
+      runLane(0);
+    } else {
+      runLanes(lanes, runLane);
+    }
     grads.finish();
   }
   method_->followNetwork();
