@@ -97,7 +97,7 @@ describe('encoders of others give what their own libraries give', () => {
 
 describe('golden models', () => {
   /** A golden file, and its weights written as a file of their own. */
-  async function golden(name: string, keep: (name: string) => boolean = () => true) {
+  async function golden(name: string, keep: (name: string) => boolean = () => true, prefix = 'param.') {
     const path = sharedFile(`golden/${name}.safetensors`)
     if (path === undefined) return undefined
     await using file = await openSafetensors(path)
@@ -108,11 +108,11 @@ describe('golden models', () => {
       if (!found) throw new Error(`${name} has no ${key}`)
       return found
     }
-    const params = [...tensors].filter(([key]) => key.startsWith('param.') && keep(key.slice(6)))
+    const params = [...tensors].filter(([key]) => key.startsWith(prefix) && keep(key.slice(prefix.length)))
     const weights = join(folder(), `${name}.safetensors`)
     await writeSafetensors(
       weights,
-      params.map(([key, { data, shape }]) => ({ name: key.slice(6), dtype: 'F32', data, shape })),
+      params.map(([key, { data, shape }]) => ({ name: key.slice(prefix.length), dtype: 'F32', data, shape })),
     )
     return { get, path: weights, mask: file.tensors.has('in.mask') ? (await file.read('in.mask')).data : undefined }
   }
@@ -153,6 +153,20 @@ describe('golden models', () => {
     expectNear('block 1', await encoder.encode(model.get('in.image')), model.get('out.block1'))
     const { avg } = await features(encoder, model.get('in.image'))
     expectNear('logits', dense(avg, model.get('param.head.weight'), model.get('param.head.bias')), model.get('out.logits'))
+  })
+
+  test('finetune_models: fixed and relative positions together, and the probe of the class token', async () => {
+    const isWeight = (name: string) => !/^(grad|logits|loss|features|rel_pos_index)/.test(name)
+    const tuned = await golden('finetune_models', isWeight, 'ft.')
+    if (!tuned) return
+    await using encoder = await Encoder.load(tuned.path, { device: 'cpu' })
+    expect(encoder.config).toMatchObject({ relativePositions: 'per-block', positions: 'reference', outputNorm: 'mean', numHeads: 2 })
+    const { avg } = await features(encoder, tuned.get('x'))
+    expectNear('logits', dense(avg, tuned.get('ft.head.weight'), tuned.get('ft.head.bias')), tuned.get('ft.logits'))
+    const probed = await golden('finetune_models', isWeight, 'lin.')
+    if (!probed) return
+    await using frozen = await Encoder.load(probed.path, { device: 'cpu', numHeads: 2 })
+    expectNear('features', (await features(frozen, probed.get('x'))).cls, probed.get('lin.features'))
   })
 
   test('beit_tiny: features with a shared table of relative positions', async () => {

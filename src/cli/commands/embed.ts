@@ -28,7 +28,7 @@ export function embedCommand(): Command {
       'cae-torch embed runs/photos --data photos --out photos.npy --feature avg',
     ],
   })
-    .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
+    .argument('<run>', 'folder of a run, of a checkpoint or of Hugging Face, or a file of weights')
     .action((run: string, own: OwnFlags, command: Command) => embedImages(run, own, command))
 }
 

@@ -34,7 +34,7 @@ function taskCommand(task: EvalTaskName, summary: string, group: OptionGroup): C
     groups: [...groups, placeGroup],
     examples: [`cae-torch eval ${task} runs/photos --data labelled/train --query labelled/test`],
   })
-    .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
+    .argument('<run>', 'folder of a run, of a checkpoint or of Hugging Face, or a file of weights')
     .action((run: string, own: OwnFlags, command: Command) => evaluateRun(task, run, own, givenFlags(command, groups), command))
 }
 
