@@ -155,12 +155,12 @@ describe('golden models', () => {
     expectNear('logits', dense(avg, model.get('param.head.weight'), model.get('param.head.bias')), model.get('out.logits'))
   })
 
-  test('finetune_models: fixed and relative positions together, and the probe of the class token', async () => {
+  test('finetune_models: stored and relative positions together, and the probe of the class token', async () => {
     const isWeight = (name: string) => !/^(grad|logits|loss|features|rel_pos_index)/.test(name)
     const tuned = await golden('finetune_models', isWeight, 'ft.')
     if (!tuned) return
     await using encoder = await Encoder.load(tuned.path, { device: 'cpu' })
-    expect(encoder.config).toMatchObject({ relativePositions: 'per-block', positions: 'reference', outputNorm: 'mean', numHeads: 2 })
+    expect(encoder.config).toMatchObject({ relativePositions: 'per-block', positions: 'learned', outputNorm: 'mean', numHeads: 2 })
     const { avg } = await features(encoder, tuned.get('x'))
     expectNear('logits', dense(avg, tuned.get('ft.head.weight'), tuned.get('ft.head.bias')), tuned.get('ft.logits'))
     const probed = await golden('finetune_models', isWeight, 'lin.')
