@@ -16,8 +16,8 @@ class AdamW {
  public:
   AdamW(const FlatParams& params, const AdamWConfig& config);
 
-  /// One update with gradients multiplied by `gradScale`.
-  void step(double lr, double weightDecay, double gradScale);
+  /// One update with gradients multiplied by `gradScale`. `lowPrecision`: see LowPrecision::values().
+  void step(double lr, double weightDecay, double gradScale, const at::Tensor& lowPrecision);
 
   const at::Tensor& firstMoment() const { return firstMoment_; }
   const at::Tensor& secondMoment() const { return secondMoment_; }

@@ -4,23 +4,39 @@
 
 namespace cae {
 
-LowPrecision::LowPrecision(torch::nn::Module& network, at::ScalarType dtype) {
+LowPrecision::LowPrecision(torch::nn::Module& network, at::ScalarType dtype, const FlatParams& params)
+    : params_(params) {
   if (dtype == at::kFloat) return;
+  values_ = params.decayed(params.values()).to(dtype);
   for (const auto& module : network.modules(/*include_self=*/false)) {
     auto linear = std::dynamic_pointer_cast<LinearImpl>(module);
     if (!linear) continue;
-    copies_.push_back({.linear = linear, .cast = linear->weight.detach().to(dtype)});
-    linear->setCast(copies_.back().cast);
+    const at::Tensor& weight = linear->weight;
+    if (weight.requires_grad()) {
+      const int64_t offset = weight.storage_offset() - params.values().storage_offset();
+      linear->setCast(values_.narrow(0, offset, weight.numel()).view(weight.sizes()));
+    } else {
+      followers_.push_back({.linear = linear, .cast = weight.detach().to(dtype)});
+      linear->setCast(followers_.back().cast);
+    }
+    linears_.push_back(std::move(linear));
   }
 }
 
 LowPrecision::~LowPrecision() {
-  for (const Copy& copy : copies_) copy.linear->setCast({});
+  for (const auto& linear : linears_) linear->setCast({});
 }
 
 void LowPrecision::refresh() {
+  if (!values_.defined()) return;
   const at::NoGradGuard noGrad;
-  for (const Copy& copy : copies_) copy.cast.copy_(copy.linear->weight);
+  values_.copy_(params_.decayed(params_.values()));
+  refreshFollowers();
+}
+
+void LowPrecision::refreshFollowers() {
+  const at::NoGradGuard noGrad;
+  for (const Follower& follower : followers_) follower.cast.copy_(follower.linear->weight);
 }
 
 }  // namespace cae

@@ -5,27 +5,38 @@
 #include <vector>
 
 #include "model/linear.h"
+#include "train/flat_params.h"
 
 namespace cae {
 
-/// Copies of the product weights in the products' type, made once a step from the float32 masters.
+/// Copies of the product weights in the products' type: views of one flat copy of the decayed parameters, which the
+/// optimizer renews as it goes.
 class LowPrecision {
  public:
   /// Does nothing when `dtype` is float32.
-  LowPrecision(torch::nn::Module& network, at::ScalarType dtype);
+  LowPrecision(torch::nn::Module& network, at::ScalarType dtype, const FlatParams& params);
   ~LowPrecision();
   LowPrecision(const LowPrecision&) = delete;
   LowPrecision& operator=(const LowPrecision&) = delete;
 
-  /// Brings the copies up to date with the masters.
+  /// The flat copy, as large as the decayed part of FlatParams::values(); undefined in float32.
+  const at::Tensor& values() const { return values_; }
+
+  /// Brings all copies up to date with the masters, after others than the optimizer have changed them.
   void refresh();
 
+  /// The same for weights that no optimizer changes: those that follow the network's.
+  void refreshFollowers();
+
  private:
-  struct Copy {
+  struct Follower {
     std::shared_ptr<LinearImpl> linear;
     at::Tensor cast;
   };
-  std::vector<Copy> copies_;
+  const FlatParams& params_;
+  at::Tensor values_;
+  std::vector<std::shared_ptr<LinearImpl>> linears_;
+  std::vector<Follower> followers_;
 };
 
 }  // namespace cae

@@ -41,7 +41,7 @@ Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const Ada
       dtype_(dtype),
       params_(*method_),
       optimizer_(params_, config),
-      lowPrecision_(method_->network(), dtype) {}
+      lowPrecision_(method_->network(), dtype, params_) {}
 
 Trainer::Metrics Trainer::differentiate(const Piece& piece, int64_t stepSamples, const Hyper& hyper) {
   const Batch batch = piece.batch->rows(piece.begin, piece.end).to(params_.values().device());
@@ -122,8 +122,8 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
   if (!result.skipped) {
     // spec/cae.md 6.4
     const double clip = hyper.clipNorm > 0 ? std::min(1.0, hyper.clipNorm / (norm + 1e-6)) : 1.0;
-    optimizer_.step(hyper.lr, hyper.weightDecay, clip);
-    lowPrecision_.refresh();
+    optimizer_.step(hyper.lr, hyper.weightDecay, clip, lowPrecision_.values());
+    lowPrecision_.refreshFollowers();
     method_->afterUpdate();
   }
   result.computeNs = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
