@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "base/cpu_memory.h"
+
 namespace cae {
 namespace {
 
@@ -32,6 +34,7 @@ FlatParams::FlatParams(Method& method) {
     slot.param.set_data(place);
     slot.param.mutable_grad() = view(grads_, slot);
   }
+  releaseCpuMemory();  // where the parameters were: too cut up for anything as large, and more than a step needs
 }
 
 FlatParams::~FlatParams() {
