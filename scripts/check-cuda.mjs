@@ -35,7 +35,7 @@ const images = { data: new Uint8Array(3 * 64 * 64).fill(9), shape: [1, 3, 64, 64
 const mask = { data: Uint8Array.from({ length: 64 }, (_, i) => i % 2), shape: [1, 64] }
 async function train(device) {
   const trainer = await createTrainer(await createModel(config, 1, device), { precision: 'fp32', beta1: 0.9, beta2: 0.98, eps: 1e-8 })
-  const hyper = { step: 0, lr: 1e-3, weightDecay: 0, clipNorm: 0, seed: 1, firstPosition: 0 }
+  const hyper = { step: 0, lr: 1e-3, weightDecay: 0, clipNorm: 0, seed: 1, firstPosition: 0, schedule: {} }
   return (await step(trainer, [await createBatch(images, mask, undefined)], hyper)).values.loss.toFixed(4)
 }
 async function main() {
