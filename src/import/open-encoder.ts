@@ -48,6 +48,10 @@ async function recognise(file: TensorFile, given: ImportConfig): Promise<Encoder
 
 /** The encoder that the user wants, made of the one in the file. */
 function retarget(source: VitConfig, given: ImportConfig): VitConfig {
+  for (const name of ['numHeads', 'activation'] as const) {
+    if (given[name] === null || given[name] === source[name]) continue
+    throw optionError({ what: `${name} ${given[name]} contradicts the file, which says ${source[name]}`, todo: `leave ${name} out` })
+  }
   const config = {
     ...source,
     imageSize: given.imageSize ?? source.imageSize,

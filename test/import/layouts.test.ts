@@ -9,7 +9,7 @@ import { beitLayout, dinov2Layout, vitLayout, vitMemoryLayout } from '../../src/
 import { mmpretrainLayout } from '../../src/import/layouts/mmpretrain.js'
 import { timmLayout } from '../../src/import/layouts/timm.js'
 import { openEncoderFile } from '../../src/import/open-encoder.js'
-import { writeSafetensors } from '../../src/io/safetensors.js'
+import { openSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
 import { drawnTensors, tinyVit, writeForeign } from '../support/foreign-file.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -128,6 +128,25 @@ describe('another size', () => {
     await using file = await openEncoderFile(path, given({ numHeads: 2, imageSize: 48 }))
     expect(file.report.matched.map(({ name }) => name)).not.toContain('pos_embed')
     expect(file.report).toMatchObject({ reshaped: [], missing: [] })
+  })
+
+  test('what a file of ours says about itself is not for options to change', async () => {
+    const config = tinyVit()
+    const path = await encoder({}, 'encoder.')
+    await using plain = await openSafetensors(path)
+    const entries = [...plain.tensors.values()].map(({ name, shape }) => {
+      return { name, dtype: 'F32' as const, shape, data: async () => (await plain.readFloat32(name)).data }
+    })
+    const ours = join(folder(), 'ours.safetensors')
+    await writeSafetensors(ours, entries, { method: 'encoder', config: JSON.stringify(config) })
+    await using file = await openEncoderFile(ours, given({ numHeads: config.numHeads }))
+    expect(file.config).toEqual(config)
+    for (const options of [{ numHeads: 4 }, { activation: 'quick-gelu' }] as const) {
+      await expect(openEncoderFile(ours, given(options))).rejects.toMatchObject({
+        code: 'ERR_CAE_OPTION',
+        message: expect.stringMatching(/contradicts the file/),
+      })
+    }
   })
 
   test('wants whole patches, and to be told where the file does not', async () => {

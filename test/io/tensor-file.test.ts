@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
@@ -34,6 +34,18 @@ describe('opening a file of tensors', () => {
       await file.close()
     }
     await expect(openTorchFile(safetensors)).rejects.toMatchObject({ message: expect.stringMatching(/a safetensors file/) })
+  })
+
+  test('a header whose length begins like a pickle is a header', async () => {
+    const path = join(folder(), 'weights')
+    // Padding of names until the length's first byte is a pickle's opcode PROTO.
+    for (let padding = 0; padding < 256; padding += 8) {
+      await writeSafetensors(path, [{ name: 'w'.repeat(1 + padding), dtype: 'F32', shape: [1], data: Float32Array.of(1) }])
+      if ((await readFile(path))[0] === 0x80) break
+    }
+    expect((await readFile(path))[0]).toBe(0x80)
+    await using file = await openTensorFile(path)
+    expect(file.format).toBe('safetensors')
   })
 
   const curl =
