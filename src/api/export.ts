@@ -1,9 +1,11 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { optionError, unknownName } from '../config/resolve.js'
-import type { EncoderWeights } from '../export/encoder-weights.js'
-import { exportHuggingFace } from '../export/hugging-face.js'
-import { exportOnnx } from '../export/onnx/write.js'
-import { exportTimm } from '../export/timm.js'
+import type { EncoderFormat, EncoderWeights } from '../export/encoder-weights.js'
+import { huggingFace } from '../export/hugging-face.js'
+import { onnx } from '../export/onnx/write.js'
+import { timm } from '../export/timm.js'
+import { outputError } from '../io/output-error.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import { tensorEntries } from '../train/tensor-files.js'
 import type { Encoder } from './encoder.js'
@@ -11,7 +13,7 @@ import { ContextAutoencoder } from './model.js'
 import { encoderOf, modelOf, type NativeEncoder } from './native-model.js'
 import { weightsMetadata } from './weights.js'
 
-const encoderFormats = { timm: exportTimm, huggingface: exportHuggingFace, onnx: exportOnnx } as const
+const encoderFormats = { timm, huggingface: huggingFace, onnx } as const satisfies Readonly<Record<string, EncoderFormat>>
 
 /** What `exportModel` can write; `cae` is the whole model under the authors' names, the others are its encoder. */
 export type ExportFormat = keyof typeof encoderFormats | 'cae'
@@ -43,12 +45,23 @@ export interface ExportedModel {
 export async function exportModel(model: Encoder | ContextAutoencoder, { format, out }: ExportOptions): Promise<ExportedModel> {
   if (!exportFormats.includes(format)) throw unknownName('format', format, exportFormats)
   if (typeof out !== 'string' || out === '') throw optionError({ what: 'out is missing', todo: "out: 'exported'" })
-  const written =
-    format === 'cae' ? await exportWhole(model, out) : await encoderFormats[format](await encoderWeights(encoderOf(model)), out)
+  const write = format === 'cae' ? wholeWriter(model) : encoderWriter(format, await encoderWeights(encoderOf(model)))
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw outputError(out, error)
+  })
+  const written = await write(out)
   return { format, files: written.map((file) => join(out, file)) }
 }
 
-async function exportWhole(model: Encoder | ContextAutoencoder, out: string): Promise<readonly string[]> {
+type Writer = (folder: string) => Promise<readonly string[]>
+
+function encoderWriter(format: keyof typeof encoderFormats, encoder: EncoderWeights): Writer {
+  const { check, write } = encoderFormats[format]
+  check(encoder)
+  return (folder) => write(encoder, folder)
+}
+
+function wholeWriter(model: Encoder | ContextAutoencoder): Writer {
   if (!(model instanceof ContextAutoencoder)) {
     throw optionError({ what: "format 'cae' is the whole model, this is an encoder", todo: 'ContextAutoencoder.load(path)' })
   }
@@ -57,8 +70,10 @@ async function exportWhole(model: Encoder | ContextAutoencoder, out: string): Pr
   // The lagging copy is rebuilt from the encoder when it is loaded; the authors' code strips it too.
   const infos = addon.modelTensors(handle.get()).filter(({ name }) => !name.startsWith('teacher.'))
   const read = (names: readonly string[]) => addon.modelRead(handle.get(), names)
-  await writeSafetensors(join(out, 'model.safetensors'), tensorEntries(infos, read), weightsMetadata(native))
-  return ['model.safetensors']
+  return async (folder) => {
+    await writeSafetensors(join(folder, 'model.safetensors'), tensorEntries(infos, read), weightsMetadata(native))
+    return ['model.safetensors']
+  }
 }
 
 async function encoderWeights({ addon, handle, config }: NativeEncoder): Promise<EncoderWeights> {

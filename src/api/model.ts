@@ -174,7 +174,7 @@ export class ContextAutoencoder implements AsyncDisposable {
   }
 }
 
-/** The model that a weights file describes, as arguments of `createNativeModel`. */
+/** The model that a weights file describes. */
 async function described(path: string): Promise<ReturnType<typeof modelOfFile>> {
   await using file = await openTensorFile(path)
   return modelOfFile(file)

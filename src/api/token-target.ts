@@ -1,3 +1,4 @@
+import type { DeviceName } from '../config/train.js'
 import { sha256File } from '../io/checksum.js'
 import { openSafetensors } from '../io/safetensors.js'
 import { declarationOf } from '../methods/registry.js'
@@ -36,8 +37,8 @@ export class BatchTokenizer implements AsyncDisposable {
     readonly tokenizer: Tokenizer,
   ) {}
 
-  static async open(addon: Addon, path: string, device: string): Promise<BatchTokenizer> {
-    return new BatchTokenizer(addon, await Tokenizer.load(path, { device: device as 'cpu' }))
+  static async open(addon: Addon, path: string, device: DeviceName): Promise<BatchTokenizer> {
+    return new BatchTokenizer(addon, await Tokenizer.load(path, { device }))
   }
 
   /** The batch with the ids of its second view, as a new handle; the old one stays the caller's. */

@@ -129,17 +129,16 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   const doneSteps = earlier?.point.state.step ?? 0
   const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
   await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps, resolved.view))
-  await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device))
+  await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device as DeviceName))
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const trial = first?.[0] && (await tokenizer?.tokenize(first[0]))
+  const trial = resolved.train.precision === 'auto' && first?.[0] ? await tokenizer?.tokenize(first[0]) : undefined
   const precision = await wantedPrecision(
     resolved,
     earlier,
     { addon, device, batch: trial ?? first?.[0], schedule: scheduleAt(plan, 0), signal },
     warnings,
-  )
-  if (trial) await addon.dispose(trial)
+  ).finally(() => trial && addon.dispose(trial))
   const config: RunConfig = {
     format: 1,
     model: resolved.model,

@@ -8,6 +8,14 @@ export interface EncoderWeights {
   readonly tensors: ReadonlyMap<string, F32Tensor>
 }
 
+/** How encoders are written for one kind of foreign program. */
+export interface EncoderFormat {
+  /** @throws {CaeError} ERR_CAE_OPTION for an encoder that the format cannot hold; nothing has been written then */
+  check(encoder: EncoderWeights): void
+  /** Writes into a folder that is there; gives the files' names. */
+  write(encoder: EncoderWeights, folder: string): Promise<readonly string[]>
+}
+
 /** One of the encoder's tensors; they are all there, since a model made them. */
 export function tensorOf({ tensors }: EncoderWeights, name: string): F32Tensor {
   const tensor = tensors.get(name)

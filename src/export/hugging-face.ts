@@ -1,34 +1,34 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { VitConfig } from '../config/architecture.js'
 import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import type { F32Tensor } from '../native/types.js'
-import { assertPlain, type EncoderWeights, thirds } from './encoder-weights.js'
+import { assertPlain, type EncoderFormat, type EncoderWeights, thirds } from './encoder-weights.js'
 import { modelCard } from './model-card.js'
 
 /**
- * Writes an encoder as a folder for `transformers`, as the class that represents it exactly: `BeitModel` (query and value biases without a key
- * bias, LayerScale, fixed positions as stored ones, no relative bias), or `ViTModel` where keys have a bias. With `config.json`,
+ * A folder for `transformers`, as the class that represents the encoder exactly: `BeitModel` (query and value biases without a key bias,
+ * LayerScale, fixed positions as stored ones, no relative bias), or `ViTModel` where keys have a bias. With `config.json`,
  * `preprocessor_config.json`, `model.safetensors` and a model card.
- * @throws {CaeError} ERR_CAE_OPTION for an encoder that neither can be
  */
-export async function exportHuggingFace(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
-  assertPlain(encoder, 'huggingface')
-  if (encoder.config.keyBias && encoder.config.layerScaleInit !== 0) {
+export const huggingFace: EncoderFormat = {
+  check(encoder) {
+    assertPlain(encoder, 'huggingface')
+    if (!encoder.config.keyBias || encoder.config.layerScaleInit === 0) return
     throw optionError({ what: "format 'huggingface' has no class with both a key bias and LayerScale", todo: "format: 'timm' or 'onnx'" })
-  }
-  await mkdir(folder, { recursive: true })
-  const entries = [...huggingFaceTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
-  await writeSafetensors(join(folder, 'model.safetensors'), entries)
-  const texts = {
-    'config.json': json(modelConfig(encoder.config)),
-    'preprocessor_config.json': json(preprocessorConfig(encoder.config)),
-    'README.md': modelCard(encoder.config),
-  }
-  for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text)
-  return ['model.safetensors', ...Object.keys(texts)]
+  },
+  async write(encoder, folder) {
+    const entries = [...huggingFaceTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
+    await writeSafetensors(join(folder, 'model.safetensors'), entries)
+    const texts = {
+      'config.json': json(modelConfig(encoder.config)),
+      'preprocessor_config.json': json(preprocessorConfig(encoder.config)),
+      'README.md': modelCard(encoder.config),
+    }
+    for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text)
+    return ['model.safetensors', ...Object.keys(texts)]
+  },
 }
 
 /** Tail of a name within a block, here and there; the joined projection is cut apart beside. */
@@ -51,7 +51,7 @@ const outerNames: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** The tensors under the names of a Hugging Face BEiT file (spec/baselines.md 8.3). */
-export function huggingFaceTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
+function huggingFaceTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
   const renamed = new Map<string, F32Tensor>()
   for (const [name, tensor] of encoder.tensors) {
     const [, block, tail] = /^blocks\.(\d+)\.(.*)$/.exec(name) ?? []

@@ -1,37 +1,37 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
 import type { F32Tensor } from '../native/types.js'
-import { assertPlain, type EncoderWeights, qkvBias } from './encoder-weights.js'
+import { assertPlain, type EncoderFormat, type EncoderWeights, qkvBias } from './encoder-weights.js'
 
 /** Epsilon of a timm VisionTransformer's norms, which its configuration file cannot change. */
 const timmEps = 1e-6
 
 /**
- * Writes an encoder as a folder that `timm.create_model('local-dir:FOLDER')` makes a VisionTransformer of: `model.safetensors` under timm's names
- * (spec/cae.md 1.11) and `config.json`.
- * @throws {CaeError} ERR_CAE_OPTION for an encoder that a VisionTransformer cannot be
+ * A folder that `timm.create_model('local-dir:FOLDER')` makes a VisionTransformer of: `model.safetensors` under timm's names (spec/cae.md 1.11)
+ * and `config.json`.
  */
-export async function exportTimm(encoder: EncoderWeights, folder: string): Promise<readonly string[]> {
-  assertPlain(encoder, 'timm')
-  const { config } = encoder
-  if (config.layerNormEps !== timmEps) {
+export const timm: EncoderFormat = {
+  check(encoder) {
+    assertPlain(encoder, 'timm')
+    const { layerNormEps } = encoder.config
+    if (layerNormEps === timmEps) return
     throw optionError({
-      what: `layerNormEps is ${config.layerNormEps}, a timm VisionTransformer has ${timmEps}`,
+      what: `layerNormEps is ${layerNormEps}, a timm VisionTransformer has ${timmEps}`,
       todo: "format: 'huggingface' or 'onnx', which keep it",
     })
-  }
-  await mkdir(folder, { recursive: true })
-  const entries = [...timmTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
-  await writeSafetensors(join(folder, 'model.safetensors'), entries)
-  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(timmConfig(encoder), null, 2)}\n`)
-  return ['model.safetensors', 'config.json']
+  },
+  async write(encoder, folder) {
+    const entries = [...timmTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
+    await writeSafetensors(join(folder, 'model.safetensors'), entries)
+    await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(timmConfig(encoder), null, 2)}\n`)
+    return ['model.safetensors', 'config.json']
+  },
 }
 
 /** The tensors under timm's names, the query and value biases joined with a key bias of zeros. */
-export function timmTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
+function timmTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
   const renamed = new Map<string, F32Tensor>()
   for (const [name, tensor] of encoder.tensors) {
     if (/\.attn\.(q|v)_bias$/.test(name)) continue

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportModel } from '../../src/api/export.js'
 import { ContextAutoencoder } from '../../src/api/model.js'
@@ -58,8 +58,9 @@ test('transformers: the projection cut in three, no key bias, and everything tha
 })
 
 test("cae: every tensor of the model, by the authors' names, which load as they are", async () => {
-  await exportModel(model, { format: 'cae', out: folder() })
-  await using loaded = await ContextAutoencoder.load(join(folder(), 'model.safetensors'), { device: 'cpu' })
+  const out = join(folder(), 'made', 'here')
+  await exportModel(model, { format: 'cae', out })
+  await using loaded = await ContextAutoencoder.load(join(out, 'model.safetensors'), { device: 'cpu' })
   expect(await loaded.weights()).toEqual(await model.weights())
 })
 
@@ -77,4 +78,10 @@ test('a timm model cannot have other norms', async () => {
   const wanted = exportModel(other.encoder, { format: 'timm', out: folder() })
   await expect(wanted).rejects.toMatchObject({ code: 'ERR_CAE_OPTION', message: expect.stringContaining('layerNormEps is 0.00001') })
   expect(await folder.list()).toEqual([])
+})
+
+test.each(['timm', 'huggingface', 'onnx', 'cae'] as const)('%s: a folder that cannot be made is an error with a code', async (format) => {
+  await writeFile(join(folder(), 'file'), '')
+  const wanted = exportModel(model, { format, out: join(folder(), 'file', 'below') })
+  await expect(wanted).rejects.toMatchObject({ code: 'ERR_CAE_OUTPUT', message: expect.stringContaining('below') })
 })
