@@ -6,9 +6,11 @@ import { describeMachine } from './harness/machine.js'
 import { formatOutcome, saveOutcome } from './harness/results.js'
 import { loaderBench } from './loader.bench.js'
 import { memoryBench } from './memory.bench.js'
+import { profileBench } from './profile.bench.js'
+import { startupBench } from './startup.bench.js'
 import { stepBench } from './step.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench]
+const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench, profileBench, startupBench]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "ops/squared_sum.h"
 #include "train/ordered_grads.h"
 
 namespace cae {
@@ -32,6 +33,13 @@ void runLanes(int64_t lanes, const Body& body) {
     omp_set_num_threads(1);  // for this task only: it ends with the parallel region
     for (int64_t lane = first; lane < last; ++lane) body(lane);
   });
+}
+
+/// The norm of all gradients together.
+double normOf(const std::vector<at::Tensor>& grads) {
+  double sum = 0;
+  for (const at::Tensor& grad : grads) sum += ops::squaredSum(grad);
+  return std::sqrt(sum);
 }
 
 }  // namespace
@@ -92,17 +100,18 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
       run(piece);
     }
   };
-  if (!params_.values().device().is_cpu()) {  // gradients come in a thread of the device's own, which knows no pieces
+  std::vector<at::Tensor> grads;    // of each slot; on devices all are in FlatParams::grads()
+  if (params_.grads().defined()) {  // a device's engine has a thread of its own, which knows no pieces
     params_.grads().zero_();
     runLane(0);
   } else {
-    OrderedGrads grads(params_);  // the first gradient is written in place: nothing is zeroed, nothing read
+    OrderedGrads ordered(params_, pieces.size());
     if (lanes == 1) {
       runLane(0);
     } else {
       runLanes(lanes, runLane);
     }
-    grads.finish();
+    grads = ordered.finish();
   }
   method_->followNetwork();
   Metrics sums;
@@ -115,14 +124,17 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
 
   // The one wait for the device: the numbers to report, among them those that decide whether to update.
   StepResult result = {.values = {}, .skipped = false, .computeNs = 0};
-  const double norm = at::linalg_vector_norm(params_.grads()).item<double>();
+  const double norm =
+      params_.grads().defined() ? at::linalg_vector_norm(params_.grads()).item<double>() : normOf(grads);
   for (const auto& [name, sum] : sums) result.values[name] = sum.item<double>();
   result.values["grad_norm"] = norm;
   result.skipped = !std::isfinite(norm) || !std::isfinite(result.values.at("loss"));
   if (!result.skipped) {
     // spec/cae.md 6.4
     const double clip = hyper.clipNorm > 0 ? std::min(1.0, hyper.clipNorm / (norm + 1e-6)) : 1.0;
-    optimizer_.step(hyper.lr, hyper.weightDecay, clip, lowPrecision_.values());
+    const AdamW::Step update = {
+        .lr = hyper.lr, .weightDecay = hyper.weightDecay, .gradScale = clip, .lowPrecision = lowPrecision_.values()};
+    params_.grads().defined() ? optimizer_.step(update) : optimizer_.step(update, grads);
     lowPrecision_.refreshFollowers();
     method_->afterUpdate();
   }
