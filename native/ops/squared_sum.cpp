@@ -10,11 +10,12 @@
 namespace cae::ops {
 namespace {
 
-constexpr int64_t kPiece = int64_t{1} << 15;  // numbers
+constexpr int64_t kPiece = int64_t{1} << 15;  // numbers, for one thread at a time
+constexpr int64_t kBlock = 2048;              // as many are added in float32 before the sum goes on in double
 constexpr int64_t kWide = 32;                 // sums that run side by side, for the vector units
 
 template <class T>
-double ofPiece(const T* values, int64_t count) {
+double ofBlock(const T* values, int64_t count) {
   std::array<float, kWide> sums{};
   int64_t i = 0;
   for (; i + kWide <= count; i += kWide) {
@@ -23,9 +24,18 @@ double ofPiece(const T* values, int64_t count) {
       sums[j] += value * value;
     }
   }
-  double rest = 0;
-  for (; i < count; ++i) rest += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-  return std::accumulate(sums.begin(), sums.end(), rest);
+  double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+  for (; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return sum;
+}
+
+template <class T>
+double ofPiece(const T* values, int64_t count) {
+  double sum = 0;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    sum += ofBlock(values + begin, std::min(kBlock, count - begin));
+  }
+  return sum;
 }
 
 template <class T>
