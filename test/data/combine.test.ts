@@ -25,7 +25,7 @@ test('sets one after the other', async () => {
 })
 
 test('a split deals every image to one side', async () => {
-  const { training, heldOut } = await split(set, 1, 9)
+  const { training, heldOut } = await split(set, 1, { seed: 9 })
   expect([training.length, heldOut.length]).toEqual([3, 1])
   const names = [...[0, 1, 2].map((index) => training.name?.(index)), heldOut.name?.(0)]
   expect(names.sort()).toEqual(['n0', 'n1', 'n2', 'n3'])

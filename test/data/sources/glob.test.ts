@@ -1,4 +1,4 @@
-import { isGlob, parseGlob } from '../../src/data/sources/glob.js'
+import { isGlob, parseGlob } from '../../../src/data/sources/glob.js'
 
 test.each([
   ['photos/*.jpg', 'photos', ['a.jpg', '.jpg'], ['a.png', 'x/a.jpg', 'ajpg']],
