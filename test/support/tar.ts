@@ -1,9 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { type Headers, pack } from 'tar-stream'
+import { pack } from 'tar-stream'
+
+interface Header {
+  readonly name: string
+  readonly type?: 'directory' | 'symlink' | 'link'
+  readonly linkname?: string
+}
 
 /** Members of an archive in their order: a name or a whole header, and content. */
-export type Members = readonly (readonly [header: string | Headers, content: string | Uint8Array])[]
+export type Members = readonly (readonly [header: string | Header, content: string | Uint8Array])[]
 
 /** The bytes of a tar archive. */
 export async function tar(members: Members): Promise<Buffer> {

@@ -29,8 +29,9 @@ test('reads shards by ranges: in order by large ones, else an image each', async
   server.asked.length = 0
   await expectAll(set)
   expect(server.asked.length).toBeLessThan(10)
+  const other = await webDataset(server.url('x-{0..1}.tar'), { index: folder() })
   server.asked.length = 0
-  await expectAll(set, (i) => (i * 171) % images)
+  await expectAll(other, (i) => (i * 171 + 5) % images)
   expect(server.asked.length).toBeGreaterThan(images / 2)
 })
 
@@ -76,7 +77,7 @@ const passing: [name: string, trouble: Trouble][] = [
   [
     'a body that ends early',
     (_, response) => {
-      response.writeHead(206, { 'content-range': 'bytes 0-99/400000', 'content-length': '100' }).write('some')
+      response.writeHead(206, { 'content-range': 'bytes 0-99/400000', 'content-length': '100' }).flushHeaders()
       setImmediate(() => response.destroy())
       return true
     },
