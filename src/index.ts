@@ -44,10 +44,17 @@ export type { StepMetrics, TensorInfo } from './native/types.js'
 
 // Data
 
-export { concat, fromBuffers, subset } from './data/combine.js'
+export { concat, fromBuffers, type SplitOptions, split, subset } from './data/combine.js'
 export type { Dataset, ImageInput, RawImage } from './data/dataset.js'
 export { type DecodedImage, type DecodeOptions, decodeImage } from './data/decode.js'
+export { type FromAsyncIterableOptions, fromAsyncIterable, type StreamedImage } from './data/sources/async-iterable.js'
+export type { ByteSourceOptions } from './data/sources/byte-source.js'
+export type { HttpOptions } from './data/sources/http-bytes.js'
+export { type IdxOptions, idx } from './data/sources/idx.js'
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/sources/image-folder.js'
+export { type ImageListOptions, imageList } from './data/sources/image-list.js'
+export { type ParquetOptions, parquet } from './data/sources/parquet.js'
+export { type NotedDataset, type WebDatasetOptions, webDataset } from './data/sources/web-dataset.js'
 
 // Evaluation
 

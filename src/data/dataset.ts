@@ -25,4 +25,6 @@ export interface Dataset {
   readonly classes?: readonly string[]
   /** What to call the image in messages and `bad-images.jsonl`: a path, a URL, a key. Default: `#index`. */
   name?(index: number): string
+  /** Changes when images are added, taken away or changed; not when the set is moved. A resumed run knows its data by it, besides length and names. */
+  readonly fingerprint?: string
 }

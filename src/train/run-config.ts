@@ -20,7 +20,7 @@ export interface RunData {
   /** As it was given; null for a data set of the caller's own. */
   readonly source: string | null
   readonly images: number
-  /** Checksum over the names of up to a few thousand images, folders left out: a set that was moved is the same. */
+  /** Checksum over the names of up to a few thousand images, folders left out, and the set's fingerprint where it has one: a set that was moved is the same. */
   readonly names: string
 }
 
