@@ -236,7 +236,7 @@ export class BatchMaker {
   #good(index: number, image: DecodedImage): DecodedSample {
     const { source, bad } = this.#options
     bad.countGood()
-    return { ...image, index, label: source.dataset.label?.(index) ?? -1 }
+    return { ...image, index, label: source.label(index) }
   }
 }
 
