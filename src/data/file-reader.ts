@@ -100,7 +100,8 @@ function fileSystemType(folder: string): number {
 function requireRegular(facts: Stats): void {
   if (facts.isFile()) return
   const kind = facts.isDirectory() ? 'a folder' : facts.isFIFO() ? 'a pipe' : facts.isSocket() ? 'a socket' : 'a device'
-  throw Object.assign(new Error(`this is ${kind}, not a regular file`), { code: facts.isDirectory() ? 'EISDIR' : 'ESPIPE' })
+  const code = facts.isDirectory() ? 'EISDIR' : 'ESPIPE'
+  throw Object.assign(new Error(`${code}: this is ${kind}, not a regular file`), { code })
 }
 
 /** A small regular file's content, or undefined for a larger one. */
@@ -139,7 +140,10 @@ function readBeside(path: string): Promise<Buffer> {
 
 /** Reads until `bytes` is full or the file ends, which may have been shortened since its size was asked for. */
 function readAll(file: number, bytes: Buffer, from: number, done: (error: unknown, bytes?: Buffer) => void): void {
-  if (from === bytes.length) return done(undefined, bytes)
+  if (from === bytes.length) {
+    done(undefined, bytes)
+    return
+  }
   read(file, bytes, from, bytes.length - from, from, (error, count) => {
     if (error || count === 0) done(error, bytes.subarray(0, from))
     else readAll(file, bytes, from + count, done)
