@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { dataWaitBench } from './data-wait.bench.js'
 import { eventLoopBench } from './event-loop.bench.js'
 import { type Bench, integer } from './harness/bench.js'
 import { describeMachine } from './harness/machine.js'
@@ -8,7 +9,7 @@ import { loaderBench } from './loader.bench.js'
 import { memoryBench } from './memory.bench.js'
 import { stepBench } from './step.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench]
+const benches: readonly Bench[] = [stepBench, loaderBench, dataWaitBench, eventLoopBench, memoryBench]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */
