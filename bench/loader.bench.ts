@@ -5,6 +5,7 @@ import type { CacheSize } from '#lib/data/cache.js'
 import type { Dataset } from '#lib/data/dataset.js'
 import { decodeDefaults } from '#lib/data/decode.js'
 import { createLoader, type LoadedBatch } from '#lib/data/loader.js'
+import { SeenContent } from '#lib/data/seen-content.js'
 import { imageFolder } from '#lib/data/sources/image-folder.js'
 import { openData } from '#lib/data/sources/registry.js'
 import type { Addon } from '#lib/native/addon.js'
@@ -163,6 +164,7 @@ function loaderFor(addon: Addon, dataset: Dataset, { size, batchSize }: Setting,
     // A few batches: what was made ahead between two turns must not count.
     prefetchBytes: 8 * batchSize * 3 * size ** 2 * Float32Array.BYTES_PER_ELEMENT,
     cacheBytes,
+    seen: new SeenContent(dataset.length), // as a training has it
     maxBadFraction: 0,
   })
 }

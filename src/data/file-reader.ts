@@ -24,6 +24,13 @@ const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 /** File systems that wait for another machine or process, by the numbers of statfs(2): NFS, SMB, CIFS, FUSE, Ceph, AFS, Lustre, 9P. */
 const remoteTypes = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546, 0x00c36400, 0x5346414f, 0x0bd00bd0, 0x01021997])
 
+/** What a reader asks of the system, and a test cannot bring about. */
+interface FileSystem {
+  readBeside(path: string): Promise<Buffer>
+  /** The file system's number of statfs(2); 0 where it is not to be had. */
+  typeOf(folder: string): number
+}
+
 /**
  * Reads whole files, regular ones only. Small ones on a fast disk, or in the system's cache, are read at once: 9 us, where a trip through the
  * thread pool costs about 60 us of processor time that training wants. Slow reads or a large file end that for a while, and what lies on
@@ -38,8 +45,8 @@ export class FileReader {
   #besideLeft = 0
   #averageMs = 0
 
-  /** @param readOne for tests: reads a file beside the event loop */
-  constructor(readonly readOne: (path: string) => Promise<Buffer> = readBeside) {}
+  /** @param system for tests */
+  constructor(readonly system: FileSystem = { readBeside, typeOf }) {}
 
   /** Whether no read can begin because all that may go on have done so for `ms`: the storage does not answer. */
   isStuck(ms: number): boolean {
@@ -70,7 +77,7 @@ export class FileReader {
     this.#begun.add(read)
     try {
       signal?.throwIfAborted()
-      return await this.readOne(path)
+      return await this.system.readBeside(path)
     } finally {
       this.#begun.delete(read)
       this.#waiting.shift()?.()
@@ -82,13 +89,13 @@ export class FileReader {
     const folder = dirname(path)
     const known = this.#remote.get(folder)
     if (known !== undefined) return known
-    const isRemote = remoteTypes.has(fileSystemType(folder))
+    const isRemote = remoteTypes.has(this.system.typeOf(folder))
     this.#remote.set(folder, isRemote)
     return isRemote
   }
 }
 
-function fileSystemType(folder: string): number {
+function typeOf(folder: string): number {
   try {
     return statfsSync(folder).type
   } catch {

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { CaeError } from '../errors.js'
 
 /** Code in the record of an image that is not what it was. */
-export const changedCode = 'CHANGED'
+const changedCode = 'CHANGED'
 
 /**
  * What the encoded images of a data set were when they were first read: a checksum each, four bytes. Whoever replaces, repairs or cuts a

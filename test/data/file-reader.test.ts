@@ -56,9 +56,12 @@ onUnix('pipes hold no thread of the pool', async () => {
 test('three reads go on beside the event loop at a time; when none comes back, it is told', async () => {
   const began: string[] = []
   const ends: (() => void)[] = []
-  const reader = new FileReader((path) => {
-    began.push(path)
-    return new Promise((resolve) => ends.push(() => resolve(Buffer.from(path))))
+  const reader = new FileReader({
+    typeOf: () => 0,
+    readBeside(path) {
+      began.push(path)
+      return new Promise((resolve) => ends.push(() => resolve(Buffer.from(path))))
+    },
   })
   await writeFile(at('large'), Buffer.alloc(100_000))
   const cancel = new AbortController()
@@ -73,4 +76,19 @@ test('three reads go on beside the event loop at a time; when none comes back, i
   for (const end of ends) end()
   expect(String(await reads[4])).toBe('e')
   expect(reader.isStuck(0)).toBe(false)
+})
+
+test('what lies on another machine is not waited for, small or not', async () => {
+  await writeFile(at('small'), 'small')
+  const nfs = 0x6969
+  const asked: string[] = []
+  const reader = new FileReader({
+    readBeside: (path) => Promise.resolve(Buffer.from(path)),
+    typeOf(path) {
+      asked.push(path)
+      return nfs
+    },
+  })
+  for (let n = 0; n < 3; n++) expect(reader.read(at('small'))).toBeInstanceOf(Promise)
+  expect(asked).toEqual([folder()]) // once a folder
 })
