@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { dataWaitBench } from './data-wait.bench.js'
 import { eventLoopBench } from './event-loop.bench.js'
 import { type Bench, integer } from './harness/bench.js'
 import { describeMachine } from './harness/machine.js'
@@ -10,7 +11,7 @@ import { profileBench } from './profile.bench.js'
 import { startupBench } from './startup.bench.js'
 import { stepBench } from './step.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench, profileBench, startupBench]
+const benches: readonly Bench[] = [stepBench, loaderBench, dataWaitBench, eventLoopBench, memoryBench, profileBench, startupBench]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */

@@ -88,7 +88,7 @@ export async function openModel<Config extends Readonly<Record<string, unknown>>
 export function loaderOptions(
   input: ModelInput,
   train: Resolved['train'],
-  given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'signal'> & { onBad(record: BadImage): void },
+  given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'seen' | 'knownBad' | 'signal'> & { onBad(record: BadImage): void },
   plan: RunPlan,
   doneSteps: number,
   view: readonly [number, number] = [0, 0],
@@ -118,6 +118,7 @@ export function loaderOptions(
     startBatch: doneSteps * plan.parts,
     prefetchBytes: train.prefetchBytes,
     cacheBytes: train.cache,
+    readTimeout: train.readTimeout,
     maxBadFraction: train.maxBadFraction,
     alpha: train.alpha,
     exif: train.exif,

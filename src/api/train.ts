@@ -2,13 +2,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { DeviceName } from '../config/train.js'
+import type { BadImage } from '../data/bad-images.js'
 import { subset } from '../data/combine.js'
 import type { Dataset } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
+import { SeenContent } from '../data/seen-content.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
 import { messageOf } from '../io/output-error.js'
-import { RunFolder } from '../io/run-folder.js'
+import { RunFolder, runPath } from '../io/run-folder.js'
 import { declarationOf } from '../methods/registry.js'
 import { type ModelConfig, nativeModelConfig, type Resolved, type RunPlaces, resolveTrain, type TrainOptions } from '../methods/resolve.js'
 import type { Addon } from '../native/addon.js'
@@ -18,6 +20,7 @@ import type { BatchHandle, ModelHandle } from '../native/types.js'
 import { tensorBoardListener } from '../report/tensorboard.js'
 import { BadImageFile } from '../train/bad-image-file.js'
 import { optimizerFile } from '../train/checkpoint.js'
+import { recallContent } from '../train/content-sums-file.js'
 import type { TrainEvent, TrainSummary, WarningEvent } from '../train/events.js'
 import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
@@ -120,14 +123,17 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
 
   const warnings: WarningEvent[] = [...resolved.notes, ...(dataset.notes ?? [])].map(note)
   const badImages = new BadImageFile()
-  const onBad = (record: Parameters<BadImageFile['add']>[0]): void => {
-    if (badImages.add(record) && badImages.count === 1) {
-      const message = `${record.name}: ${record.reason}; it is left out of training, as are others like it: see bad-images.jsonl`
-      warnings.push({ type: 'warning', code: 'ERR_CAE_BAD_IMAGE', message })
-    }
+  const knownBad = earlier ? await badImages.recall(runPath(out, 'badImages')) : []
+  const seen = earlier ? await recallContent(runPath(out, 'contentSums'), dataset.length) : new SeenContent(dataset.length)
+  const told = new Set<string>()
+  const onBad = (record: BadImage): void => {
+    if (!badImages.add(record) || told.has(record.code)) return
+    told.add(record.code)
+    const message = `${record.name}: ${record.reason}; it is left out of training, as are others like it: see bad-images.jsonl`
+    warnings.push({ type: 'warning', code: 'ERR_CAE_BAD_IMAGE', message })
   }
   const doneSteps = earlier?.point.state.step ?? 0
-  const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
+  const given = { addon, dataset, indices: training, knownBad, seen, onBad, ...(signal ? { signal } : {}) }
   await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps, resolved.view))
   await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device as DeviceName))
   const batches = new Peekable(stepBatches(loader, plan.parts))
@@ -154,12 +160,14 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   try {
     await using folder = await RunFolder.claim(out)
     await folder.writeConfig(config)
-    if (!earlier) await rm(folder.badImages, { force: true }) // of a run that never got to a checkpoint
+    // Of a run that never got to a checkpoint.
+    if (!earlier) for (const path of [folder.badImages, folder.contentSums]) await rm(path, { force: true })
     await using trainer = await openTrainer(addon, native.handle, config, earlier)
     await using listeners = new Listeners([tensorBoardListener(folder.tensorboard)])
-    const { alpha, exif, maxPixels, figureImages: count, holdout, seed } = resolved.train
+    const { alpha, exif, maxPixels, readTimeout, figureImages: count, holdout, seed } = resolved.train
     const indices = holdout > 0 ? heldOut : training
-    const shown = { dataset, indices, count, decode: { alpha, exif, maxPixels }, trainedOn: holdout === 0 }
+    const decode = { alpha, exif, maxPixels, readTimeout }
+    const shown = { dataset, indices, count, decode, signal, trainedOn: holdout === 0 }
     await using measuring = kind.measure?.(native, shown)
     const summary = await runSession(
       {
@@ -176,6 +184,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         resume: earlier?.point,
         batches,
         badImages,
+        seen,
         pictures: [...kind.pictures(model, shown, seed, tokenizer?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),

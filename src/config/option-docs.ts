@@ -19,6 +19,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     cache: "Memory for decoded images: 'auto' keeps a set that fits, 'off' keeps none.",
@@ -34,6 +36,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -44,6 +48,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -54,6 +60,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -64,6 +72,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     k: 'Neighbours that vote; 10, 20, 100 and 200 are reported besides.',
@@ -76,6 +86,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     views:
@@ -124,6 +136,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
   },
   runFields: {
     recipe: 'Named settings that go between the preset and your own options.',

@@ -11,11 +11,17 @@ const names = {
   config: 'config.json',
   metrics: 'metrics.jsonl',
   badImages: 'bad-images.jsonl',
+  contentSums: 'content-sums.bin',
   checkpoints: 'checkpoints',
   images: 'images',
   tensorboard: 'tensorboard',
   lock: 'run.lock',
 } as const
+
+/** Path of what a run has written into its folder, for those who only read. */
+export function runPath(out: string, name: keyof typeof names): string {
+  return join(out, names[name])
+}
 
 /** What is at the path given as `out`: a place for a new run, or a run with its `config.json`. */
 export type RunFolderState = { readonly kind: 'free' } | { readonly kind: 'run'; readonly config: unknown }
@@ -57,6 +63,7 @@ async function namesIn(folder: string): Promise<string[]> {
 export class RunFolder implements AsyncDisposable {
   readonly metrics: string
   readonly badImages: string
+  readonly contentSums: string
   readonly checkpoints: string
   readonly images: string
   readonly tensorboard: string
@@ -67,6 +74,7 @@ export class RunFolder implements AsyncDisposable {
   ) {
     this.metrics = join(out, names.metrics)
     this.badImages = join(out, names.badImages)
+    this.contentSums = join(out, names.contentSums)
     this.checkpoints = join(out, names.checkpoints)
     this.images = join(out, names.images)
     this.tensorboard = join(out, names.tensorboard)

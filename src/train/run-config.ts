@@ -36,6 +36,7 @@ const free = new Set<string>([
   'figureEvery',
   'figureImages',
   'maxSkippedSteps',
+  'readTimeout',
   'maxBadFraction',
   'cache',
   'prefetchBytes',

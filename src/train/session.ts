@@ -1,10 +1,12 @@
 import type { TrainConfig } from '../config/train.js'
+import type { SeenContent } from '../data/seen-content.js'
 import { CaeError } from '../errors.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { BadImageFile } from './bad-image-file.js'
 import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
+import { writeContentSums } from './content-sums-file.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
 import { type LoopParts, trainLoop } from './loop.js'
 import { MetricsFile } from './metrics.js'
@@ -33,6 +35,7 @@ export interface Session {
   /** Of each step from the first one to come. */
   readonly batches: AsyncIterator<readonly BatchHandle[]>
   readonly badImages: BadImageFile
+  readonly seen: SeenContent
   readonly pictures: readonly Picture[]
   /** Gives a batch the ids that are to be predicted, as a new handle; absent where none are. */
   readonly tokenize: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
@@ -71,6 +74,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   const save = async (): Promise<string> => {
     await folder.assertHeld()
     await badImages.flush()
+    await writeContentSums(folder.contentSums, session.seen)
     await metrics.sync() // before the checkpoint: a resume must find the line of every step up to it
     const checkpoint = await writeCheckpoint(folder.checkpoints, checkpointContent(session, progress, newest))
     newest = checkpoint.path
