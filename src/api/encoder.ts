@@ -3,11 +3,12 @@ import { type ImportInput, importFields } from '../config/import.js'
 import { resolveFields } from '../config/resolve.js'
 import type { DeviceName } from '../config/train.js'
 import { openEncoderFile } from '../import/open-encoder.js'
+import { FiniteWatch } from '../io/finite-watch.js'
 import type { F32Tensor } from '../native/types.js'
 import { attachEncoder, createNativeEncoder, type NativeEncoder } from './native-model.js'
 import type { Precision } from './precision.js'
 import { createBatch, type Images } from './tensors.js'
-import { findWeights } from './weights.js'
+import { findWeights, tellWarnings } from './weights.js'
 
 /** How a model that was saved comes back. */
 export interface LoadOptions {
@@ -52,14 +53,18 @@ export class Encoder implements AsyncDisposable {
     const options = resolveFields(importFields, [{ values: given }], { otherNames: ['device'] }).values
     await using file = await openEncoderFile(await findWeights(path), options)
     const native = await createNativeEncoder(file.config, device)
+    const watch = new FiniteWatch()
     try {
       for (const matched of file.report.matched) {
-        await native.addon.modelWrite(native.handle.get(), [`encoder.${matched.name}`], [await file.read(matched)])
+        const tensor = await file.read(matched)
+        watch.note(matched.from.join(', '), tensor.data)
+        await native.addon.modelWrite(native.handle.get(), [`encoder.${matched.name}`], [tensor])
       }
     } catch (error) {
       await native.handle.dispose()
       throw error
     }
+    tellWarnings(watch.warnings, file.path)
     return new Encoder(native, () => native.handle.dispose())
   }
 
