@@ -7,8 +7,9 @@ import { formatOutcome, saveOutcome } from './harness/results.js'
 import { loaderBench } from './loader.bench.js'
 import { memoryBench } from './memory.bench.js'
 import { stepBench } from './step.bench.js'
+import { weightsBench } from './weights.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench]
+const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench, weightsBench]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */

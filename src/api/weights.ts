@@ -7,8 +7,8 @@ import { caeNamingOf, fromCaeNaming } from '../import/cae-names.js'
 import { enumerate } from '../import/key-report.js'
 import { encoderAlone, metadataOf } from '../import/own-file.js'
 import { unwrap } from '../import/unwrap.js'
-import { FiniteWatch } from '../io/finite-watch.js'
 import { writeSafetensors } from '../io/safetensors.js'
+import type { Scratch } from '../io/tensor-bytes.js'
 import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
 import type { CAEConfigInput } from '../methods/cae.js'
 import { findMethod, type MethodName, type TokenizerMethodName, tokenizers } from '../methods/registry.js'
@@ -16,6 +16,7 @@ import { type ModelConfig, resolveModel, resolveTokenizer, type TokenizerConfig 
 import type { F32Tensor, TensorInfo } from '../native/types.js'
 import { tensorEntries } from '../train/tensor-files.js'
 import { assertWhole, type NativeModel } from './native-model.js'
+import { type WeightMove, writeWeights } from './write-weights.js'
 
 /** What became of every tensor of a file. */
 export interface LoadReport {
@@ -43,7 +44,8 @@ export interface WeightSource {
   /** For messages. */
   readonly path: string | undefined
   readonly shapes: ReadonlyMap<string, readonly number[]>
-  read(name: string): Promise<F32Tensor> | F32Tensor
+  /** @param scratch memory that the numbers may come in, until it is used again */
+  read(name: string, scratch?: Scratch): Promise<F32Tensor> | F32Tensor
 }
 
 /**
@@ -157,7 +159,7 @@ export function sourceOf(file: TensorFile): WeightSource {
     if (ours !== null) originals.set(ours ?? name, original)
   }
   const shapes = new Map([...originals].map(([ours, original]) => [ours, file.tensors.get(original)?.shape ?? []]))
-  return { path: file.path, shapes, read: (name) => file.readFloat32(originals.get(name) ?? name) }
+  return { path: file.path, shapes, read: (name, scratch) => file.readFloat32(originals.get(name) ?? name, scratch) }
 }
 
 /** Loads weights from a path, or from memory. */
@@ -233,15 +235,11 @@ export async function loadSource(
   const unused = [...source.shapes.keys()].filter((name) => !known.has(name))
   const needed = infos.filter(({ name }) => strict && !lacking?.has(name))
   assertLoadable(source, { infos, needed, plan, unused: strict ? unused : [] })
-  const watch = new FiniteWatch()
-  for (const [name, from] of plan) {
-    const tensor = await source.read(from)
-    watch.note(name, tensor.data)
-    await addon.modelWrite(handle.get(), [name], [tensor])
-    lacking?.delete(name)
-  }
+  const moves = [...plan].map(([name, from]): WeightMove => ({ name, read: (scratch) => source.read(from, scratch) }))
+  const warnings = await writeWeights({ addon, handle }, moves)
+  for (const name of plan.keys()) lacking?.delete(name)
   const missing = infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name)
-  return { loaded: [...plan.keys()], missing, unused, warnings: watch.warnings }
+  return { loaded: [...plan.keys()], missing, unused, warnings }
 }
 
 /** Which tensor of the source goes into which of the model. A tensor that follows another starts as that one where the source lacks it. */

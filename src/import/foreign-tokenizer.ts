@@ -1,4 +1,5 @@
 import { CaeError } from '../errors.js'
+import type { Scratch } from '../io/tensor-bytes.js'
 import type { TensorFile } from '../io/tensor-file.js'
 import type { TokenizerMethodName } from '../methods/registry.js'
 import { resolveTokenizer, type TokenizerConfig, type TokenizerInput } from '../methods/resolve.js'
@@ -21,7 +22,7 @@ export interface ForeignTokenizer {
   /** Whether the decoder is there, which makes images of ids. */
   readonly hasDecoder: boolean
   readonly shapes: Shapes
-  read(name: string): Promise<F32Tensor>
+  read(name: string, scratch?: Scratch): Promise<F32Tensor>
 }
 
 /** Where a tensor lies. */
@@ -49,10 +50,10 @@ export function foreignTokenizer(files: readonly TensorFile[]): ForeignTokenizer
   return {
     ...tokenizer,
     shapes: new Map([...places].map(([name, { shape }]) => [name, shape])),
-    async read(name) {
+    async read(name, scratch) {
       const place = places.get(name)
       if (!place) throw new CaeError('ERR_CAE_CHECKPOINT', { what: `there is no tensor ${JSON.stringify(name)}`, where })
-      return place.file.readFloat32(place.original)
+      return place.file.readFloat32(place.original, scratch)
     },
   }
 }
