@@ -6,12 +6,12 @@ import { z } from 'zod'
 import { type BenchContext, type BenchOptions, defineBench, integer } from './harness/bench.js'
 import { LineProcess } from './harness/line-process.js'
 import { findPython } from './harness/python.js'
-import { type Lane, race, type Timing } from './harness/rounds.js'
+import { type Lane, median, race, type Timing } from './harness/rounds.js'
 import { temporaryFolder } from './harness/synthetic.js'
 
 const root = join(__dirname, '..', '..')
 const script = join(root, 'bench', 'reference', 'weights.py')
-const Timed = z.object({ ms: z.number() })
+const Timed = z.object({ ms: z.number(), cpuMs: z.number() })
 const Ready = z.object({ ready: z.literal(true) })
 const Versions = Ready.extend({ torch: z.string(), safetensors: z.string() })
 const MemoryAnswer = z.object({ peakBytes: z.number() })
@@ -39,14 +39,21 @@ export const weightsBench = defineBench({
       const startPeer = () => new LineProcess('Python', python.command, [script, '--serve', '--depth', String(depth)])
 
       const timings = new Map<string, Timing>()
+      const cpu = new Map<string, number[]>()
       const compare = async (what: string, ours: object, theirs: Readonly<Record<string, object>>) => {
         context.say(what)
-        // Processes of each comparison's own: what an earlier one left in memory does not count.
-        await using own = startOurs()
-        await own.next(Ready)
-        await using peer = startPeer()
-        await peer.next(Versions)
-        const lanes = [lane('ours', own, ours), ...Object.entries(theirs).map(([name, request]) => lane(name, peer, request))]
+        const lane = (name: string, make: () => LineProcess, request: object): Lane => ({
+          name,
+          // A process for every call, as of a program that loads its weights once: memory that an earlier call left would be faster.
+          async run() {
+            await using process = make()
+            await process.next(Ready)
+            const { ms, cpuMs } = await process.request(request, Timed)
+            cpu.set(`${what}/${name}`, [...(cpu.get(`${what}/${name}`) ?? []), cpuMs])
+            return ms
+          },
+        })
+        const lanes = [lane('ours', startOurs, ours), ...Object.entries(theirs).map(([name, request]) => lane(name, startPeer, request))]
         for (const [name, timing] of await race(lanes, { ...raceOptions(context), rounds: context.rounds })) {
           timings.set(`${what}/${name}`, timing)
         }
@@ -65,6 +72,17 @@ export const weightsBench = defineBench({
         { peer: { do: 'write-synced', from, path: out }, unsynced: { do: 'write', from, path: out } },
       )
       await compare('export', { do: 'export', from, path: join(folder, 'exported') }, { peer: { do: 'write-synced', from, path: out } })
+      const figuresOf = (what: string, name: string) => {
+        const wall = (lane: string) => timings.get(`${what}/${lane}`)?.medianMs ?? Number.NaN
+        const work = (lane: string) => median(cpu.get(`${what}/${lane}`) ?? [])
+        return {
+          [`${name}Ms`]: wall('ours'),
+          [`${name}PeerMs`]: wall('peer'),
+          [`${name}Ratio`]: wall('peer') / wall('ours'),
+          [`${name}CpuMs`]: work('ours'),
+          [`${name}PeerCpuMs`]: work('peer'),
+        }
+      }
 
       const peak = async (make: () => LineProcess, path: string) => {
         await using process = make()
@@ -82,20 +100,26 @@ export const weightsBench = defineBench({
       return {
         parameters: { megabytes: Math.round(bytes / 1e6) },
         figures: {
-          ...figuresOf('read pth', 'readPth', timings),
-          ...figuresOf('model pth', 'modelPth', timings),
-          ...figuresOf('read safetensors', 'readSafetensors', timings),
+          ...figuresOf('read pth', 'readPth'),
+          ...figuresOf('model pth', 'modelPth'),
+          ...figuresOf('read safetensors', 'readSafetensors'),
           loadFileCallMs: timings.get('read safetensors/call')?.medianMs ?? null,
-          ...figuresOf('model safetensors', 'modelSafetensors', timings),
-          ...figuresOf('write', 'write', timings),
+          ...figuresOf('model safetensors', 'modelSafetensors'),
+          ...figuresOf('write', 'write'),
           writeUnsyncedPeerMs: timings.get('write/unsynced')?.medianMs ?? null,
-          ...figuresOf('export', 'export', timings),
+          ...figuresOf('export', 'export'),
           peakOverModelPth: ours.pth,
           peakOverModelSafetensors: ours.safetensors,
           peerPeakOverModelPth: theirs.pth,
           peerPeakOverModelSafetensors: theirs.safetensors,
         },
-        details: { bytes, torch: versions.torch, safetensors: versions.safetensors, timings: Object.fromEntries(timings) },
+        details: {
+          bytes,
+          torch: versions.torch,
+          safetensors: versions.safetensors,
+          timings: Object.fromEntries(timings),
+          cpuMs: Object.fromEntries(cpu),
+        },
         goals: [
           ...['readPth', 'modelPth', 'readSafetensors', 'modelSafetensors', 'write', 'export'].map((name) => ({
             figure: `${name}Ratio`,
@@ -115,21 +139,11 @@ function startOurs(): LineProcess {
   return new LineProcess('ours', process.execPath, ['--expose-gc', join(__dirname, 'lanes', 'weights.js')])
 }
 
-function lane(name: string, process: LineProcess, request: object): Lane {
-  return { name, run: async () => (await process.request(request, Timed)).ms }
-}
-
 function raceOptions(context: BenchContext) {
   return {
-    warmup: 1,
+    warmup: 0,
     minRoundMs: 0,
     onRound: (round: number, ms: ReadonlyMap<string, number>) =>
       context.say(`  round ${round + 1}: ${[...ms].map(([name, value]) => `${name} ${value.toFixed(0)} ms`).join(', ')}`),
   }
-}
-
-/** `NAMEMs`, `NAMEPeerMs` and how many times as fast as the peer. */
-function figuresOf(what: string, name: string, timings: ReadonlyMap<string, Timing>): Record<string, number | null> {
-  const [ours, peer] = [timings.get(`${what}/ours`)?.medianMs ?? null, timings.get(`${what}/peer`)?.medianMs ?? null]
-  return { [`${name}Ms`]: ours, [`${name}PeerMs`]: peer, [`${name}Ratio`]: ours === null || peer === null ? null : peer / ours }
 }

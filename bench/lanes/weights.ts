@@ -37,13 +37,16 @@ async function main(): Promise<void> {
     if (kind === 'export' && !encoders.has(from)) encoders.set(from, await load(from))
     const encoder = encoders.get(from)
     globalThis.gc?.() // what the last call left behind; the peer's is gone by its count of references
+    const before = process.cpuUsage()
     const start = process.hrtime.bigint()
     let made: Encoder | undefined
     if (kind === 'read') await read(path)
     else if (kind === 'model') made = await load(path)
     else if (kind === 'write') await writeSafetensors(path, entries.get(from) ?? [])
     else if (encoder) await exportModel(encoder, { format: 'timm', out: path })
-    answer({ ms: Number(process.hrtime.bigint() - start) / 1e6 })
+    const ms = Number(process.hrtime.bigint() - start) / 1e6
+    const { user, system } = process.cpuUsage(before)
+    answer({ ms, cpuMs: (user + system) / 1e3 })
     await made?.dispose()
   }
 }

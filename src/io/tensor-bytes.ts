@@ -14,18 +14,18 @@ export type ReadInto = (target: Uint8Array, offset: number) => Promise<void>
  * the system clears every page first, and what is left over waits for the collector.
  */
 export class Scratch {
-  #buffer = new ArrayBuffer(0)
+  #buffer: ArrayBufferLike = new ArrayBuffer(0)
 
   /** So many bytes, of any content. */
   take(bytes: number): Uint8Array {
-    if (this.#buffer.byteLength < bytes) this.#buffer = new ArrayBuffer(bytes)
+    if (this.#buffer.byteLength < bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes).buffer
     return new Uint8Array(this.#buffer, 0, bytes)
   }
 }
 
 /** So many bytes of a tensor, straight into their array; the event loop gets a turn between two reads. */
 export async function readBytes(bytes: number, read: ReadInto, scratch?: Scratch): Promise<Uint8Array> {
-  const target = scratch?.take(bytes) ?? new Uint8Array(bytes)
+  const target = scratch?.take(bytes) ?? fresh(bytes)
   let next = 0
   const readOn = async () => {
     while (next < bytes) {
@@ -36,6 +36,12 @@ export async function readBytes(bytes: number, read: ReadInto, scratch?: Scratch
   }
   await Promise.all(Array.from({ length: Math.min(readsAtOnce, Math.ceil(bytes / chunkBytes)) }, readOn))
   return target
+}
+
+/** Memory that is not cleared: a read fills all of it, or the whole of it is thrown away with the error. */
+function fresh(bytes: number): Uint8Array {
+  const { buffer } = Buffer.allocUnsafeSlow(bytes)
+  return new Uint8Array(buffer, 0, bytes)
 }
 
 /** So many elements as float32, F64 rounded to the nearest; undefined for what are no floating-point numbers. */
