@@ -10,8 +10,18 @@ import { memoryBench } from './memory.bench.js'
 import { profileBench } from './profile.bench.js'
 import { startupBench } from './startup.bench.js'
 import { stepBench } from './step.bench.js'
+import { weightsBench } from './weights.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, dataWaitBench, eventLoopBench, memoryBench, profileBench, startupBench]
+const benches: readonly Bench[] = [
+  stepBench,
+  loaderBench,
+  dataWaitBench,
+  eventLoopBench,
+  memoryBench,
+  profileBench,
+  startupBench,
+  weightsBench,
+]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */

@@ -9,14 +9,17 @@ import { asEncoder, attachModel, createNativeModel, type NativeModel } from './n
 import { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js'
 import { type BatchInput, createBatch, type Images } from './tensors.js'
 import {
+  filled,
   findWeights,
   type LoadReport,
   type LoadWeightsOptions,
+  loadWeights,
   loadWeightsFile,
-  loadWeightsTensors,
   modelOfFile,
   type NamedTensors,
+  readWeights,
   saveWeights,
+  tensorsOf,
 } from './weights.js'
 
 /** How a new model starts. */
@@ -80,13 +83,7 @@ export class ContextAutoencoder implements AsyncDisposable {
     const file = await findWeights(path)
     const { config, method } = await described(file)
     const native = await createNativeModel(config, { method, device, seed: 0 })
-    try {
-      await loadWeightsFile(file, native)
-    } catch (error) {
-      await native.handle.dispose()
-      throw error
-    }
-    return new ContextAutoencoder(native)
+    return new ContextAutoencoder(await filled(native, file, (model) => loadWeightsFile(file, model)))
   }
 
   /** Every option, resolved. */
@@ -101,7 +98,7 @@ export class ContextAutoencoder implements AsyncDisposable {
 
   /** Every tensor of a checkpoint: name, shape, whether it is trained. */
   get tensors(): readonly TensorInfo[] {
-    return this.#native.addon.modelTensors(this.#native.handle.get())
+    return tensorsOf(this.#native)
   }
 
   /** As `encoder.encode`: all patches of the images, `[B, 1 + N, D]`. */
@@ -143,17 +140,15 @@ export class ContextAutoencoder implements AsyncDisposable {
    * @throws {CaeError} ERR_CAE_CHECKPOINT naming the tensors that are missing, unknown or of another shape
    */
   loadWeights(weights: string | NamedTensors, options: LoadWeightsOptions = {}): Promise<LoadReport> {
-    if (typeof weights === 'string') return loadWeightsFile(weights, this.#native, options)
-    return loadWeightsTensors(weights, this.#native, options)
+    return loadWeights(weights, this.#native, options)
   }
 
   /**
    * Copies of weights by name; all of them unless names are given.
    * @throws {CaeError} ERR_CAE_CHECKPOINT when the model has no tensor of a name
    */
-  async weights(names: readonly string[] = this.tensors.map(({ name }) => name)): Promise<Record<string, F32Tensor>> {
-    const tensors = await this.#native.addon.modelRead(this.#native.handle.get(), names)
-    return Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]))
+  async weights(names?: readonly string[]): Promise<Record<string, F32Tensor>> {
+    return readWeights(this.#native, names)
   }
 
   /**

@@ -26,6 +26,8 @@ export interface NativeModel<Config = ModelConfig> extends Omit<NativeEncoder, '
   readonly method: Method
   /** What its batches are made of. */
   readonly input: ModelInput
+  /** Tensors that no weights were ever given for, as of a tokenizer's decoder where a file has the encoder alone. Absent: none. */
+  readonly lacking?: Set<string>
 }
 
 /** How a new model starts. */
@@ -100,6 +102,18 @@ export function modelOf<Config = ModelConfig>(owner: object): NativeModel<Config
   throw new CaeError('ERR_CAE_OPTION', {
     what: 'this is not a model of this package',
     todo: 'pass what ContextAutoencoder.create or ContextAutoencoder.load gave',
+  })
+}
+
+/**
+ * Refuses what needs weights that were never given.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT
+ */
+export function assertWhole({ lacking }: NativeModel<unknown>): void {
+  if (!lacking || lacking.size === 0) return
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: `this tokenizer has its encoder alone: it makes ids, but no images of them (${lacking.size} tensors were never given)`,
+    todo: "Tokenizer.load of a folder with DALL-E's encoder.pkl and decoder.pkl",
   })
 }
 

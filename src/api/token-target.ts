@@ -1,13 +1,12 @@
 import type { DeviceName } from '../config/train.js'
 import { sha256File } from '../io/checksum.js'
-import { openSafetensors } from '../io/safetensors.js'
 import { declarationOf } from '../methods/registry.js'
 import { type TokenizerFacts, tokenizerPath } from '../methods/resolve.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle } from '../native/types.js'
 import { modelOf } from './native-model.js'
 import { Tokenizer } from './tokenizer.js'
-import { findWeights, tokenizerOfFile } from './weights.js'
+import { requireTokenizer } from './tokenizer-source.js'
 
 /** A tokenizer as a run has it in its options: not loaded yet. */
 export interface TokenTarget {
@@ -23,11 +22,10 @@ export interface TokenTarget {
 export async function findTokenTarget(target: unknown): Promise<TokenTarget | undefined> {
   const path = tokenizerPath(target)
   if (path === undefined) return undefined
-  const file = await findWeights(path)
-  await using opened = await openSafetensors(file)
-  const { method, config } = tokenizerOfFile(opened)
+  await using source = await requireTokenizer(path)
+  const { method, config } = source
   const downsampling = declarationOf(method).downsampling?.(config) ?? 1
-  return { path, facts: { sha256: await sha256File(file), vocabSize: config.vocabSize, downsampling } }
+  return { path, facts: { sha256: await sha256File(source.path), vocabSize: config.vocabSize, downsampling } }
 }
 
 /** A tokenizer at work in a run. */

@@ -5,7 +5,7 @@ import { CaeError } from '../errors.js'
 import { NativeHandle } from '../native/handle.js'
 import type { BatchHandle, F32Tensor, Hyper, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { ContextAutoencoder } from './model.js'
-import { modelOf, type NativeModel } from './native-model.js'
+import { assertWhole, modelOf, type NativeModel } from './native-model.js'
 import type { Precision } from './precision.js'
 import { type BatchInput, createBatch, imageCount } from './tensors.js'
 import type { Tokenizer } from './tokenizer.js'
@@ -60,6 +60,7 @@ export class Trainer implements AsyncDisposable {
     const { precision = 'fp32', lr = 1e-3, state, ...rest } = options
     const { values } = resolveFields(trainerFields, [{ values: rest }], { otherNames: ['precision', 'lr', 'state'] })
     const native = modelOf<unknown>(model)
+    assertWhole(native)
     const { addon } = native
     const { beta1, beta2, eps } = values
     const created = await addon.createTrainer(native.handle.get(), { precision, beta1, beta2, eps })

@@ -30,7 +30,7 @@ export async function runOptions(
     readonly modelGroups: readonly OptionGroup[]
     checkFile(values: Readonly<Record<string, unknown>>, source: string): void
   },
-): Promise<Record<string, unknown>> {
+): Promise<{ readonly data: unknown; readonly out: unknown }> {
   const file = config === undefined ? {} : await readConfigFile(config)
   if (config !== undefined) command.checkFile(file, config)
   const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command.given, command.modelGroups) }
@@ -47,5 +47,5 @@ export async function runOptions(
     throw optionError({ what: 'there are no images to train on', todo: `cae-torch ${command.name} DATA --out DIR` })
   }
   if (options.out === undefined) throw optionError({ what: '--out is missing', todo: '--out runs/first' })
-  return options
+  return { ...options, data: options.data, out: options.out }
 }

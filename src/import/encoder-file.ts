@@ -1,5 +1,6 @@
 import type { VitConfig } from '../config/architecture.js'
 import { patchGrid } from '../config/model.js'
+import type { Scratch } from '../io/tensor-bytes.js'
 import type { TensorFile } from '../io/tensor-file.js'
 import type { F32Tensor } from '../native/types.js'
 import { encoderTensors } from './encoder-tensors.js'
@@ -35,10 +36,11 @@ export class EncoderFile implements AsyncDisposable {
   /**
    * One tensor of the encoder, put together and resampled.
    * @param matched an entry of the report
+   * @param scratch memory that the numbers may come in, until it is used again
    */
-  async read({ name, from }: KeyReport['matched'][number]): Promise<F32Tensor> {
+  async read({ name, from }: KeyReport['matched'][number], scratch?: Scratch): Promise<F32Tensor> {
     const pieces: Float32Array[] = []
-    for (const piece of from) pieces.push((await this.file.readFloat32(piece)).data)
+    for (const piece of from) pieces.push((await this.file.readFloat32(piece, from.length === 1 ? scratch : undefined)).data)
     return this.resampled(name, { data: joined(pieces), shape: encoderTensors(this.source).get(name) ?? [] })
   }
 

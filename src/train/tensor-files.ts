@@ -9,23 +9,33 @@ export type WriteTensors = (names: readonly string[], tensors: readonly F32Tenso
 /** Tensors are moved in groups of about so many bytes: one by one, the small ones cost a trip across the border each. */
 const groupBytes = 4 << 20
 
-/** What to write of a model or an optimizer. Tensors are fetched when their turn comes, so that few at a time are in memory. */
+/**
+ * What to write of a model or an optimizer. Tensors are fetched when their turn comes, and the next group while one is written, so that few at a
+ * time are in memory.
+ */
 export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): SafetensorsEntry[] {
   const inFileOrder = [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
-  return groupsOf(inFileOrder).flatMap((group) => {
-    const names = group.map(({ name }) => name)
-    const fetched = new Map<string, F32Tensor>()
-    return group.map(({ name, shape }): SafetensorsEntry => {
+  const groups = groupsOf(inFileOrder)
+  const coming = new Map<number, Promise<readonly F32Tensor[]>>()
+  const fetch = (at: number): Promise<readonly F32Tensor[]> => {
+    const names = (groups[at] ?? []).map(({ name }) => name)
+    const tensors = coming.get(at) ?? (names.length > 0 ? read(names) : Promise.resolve([]))
+    tensors.catch(() => undefined) // its failure is told when its turn comes
+    coming.set(at, tensors)
+    return tensors
+  }
+  return groups.flatMap((group, at) =>
+    group.map(({ name, shape }, index): SafetensorsEntry => {
       const data = async () => {
-        if (!fetched.has(name)) for (const [at, tensor] of (await read(names)).entries()) fetched.set(names[at] ?? '', tensor)
-        const tensor = fetched.get(name)
+        const tensor = (await fetch(at))[index]
         if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
-        fetched.delete(name)
+        if (index === 0) void fetch(at + 1)
+        if (index === group.length - 1) coming.delete(at)
         return tensor.data
       }
       return { name, dtype: 'F32', shape, data }
-    })
-  })
+    }),
+  )
 }
 
 /**

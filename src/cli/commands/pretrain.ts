@@ -20,7 +20,10 @@ export function pretrainCommand(): Command {
       ['--out <folder>', 'Folder that the run writes to.'],
       ['--model <preset>', `Model size: ${presetNames.join(', ')}. (default ${defaultPreset}, or the recipe's)`],
       ['--method <name>', `Pre-training method: ${methodNames.join(', ')}. (default cae)`],
-      ['--tokenizer <path>', 'Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, or its weights.'],
+      [
+        '--tokenizer <path>',
+        "Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, its weights, or DALL-E's encoder.pkl.",
+      ],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],
@@ -41,6 +44,6 @@ async function pretrain(data: string | undefined, own: RunFlags, given: Command)
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
   const options = await runOptions(data, own, { name: 'pretrain', given, trainGroups, modelGroups, checkFile: checkRunOptions })
   const { train } = await import('../../api/train.js')
-  const { model } = await followRun((signal) => train({ ...(options as unknown as TrainOptions), signal }), own) // `train` checks them
+  const { model } = await followRun((signal) => train({ ...(options as TrainOptions), signal }), own) // `train` checks them
   await model.dispose()
 }
