@@ -14,7 +14,8 @@ struct Batch {
   at::Tensor mask;    // bool [B, N], true = hidden
   at::Tensor ids;     // int32 or int64 [B, N], visual tokens
   at::Tensor labels;  // int32 [B], -1 where there is none
-  at::Tensor view;    // uint8 [B, 3, h, w], the same crops at a tokenizer's resolution; ids are made of it
+  at::Tensor view;    // uint8 [B, 3, h, w], the same crops at another network's resolution; targets are made of it
+  at::Tensor latents; // float32 [B, 1 + N, C], a frozen encoder's tokens of the same crops, class token first
   at::Tensor noise;   // float32 [B, V, h, w], Gumbel noise of a tokenizer; undefined: drawn
 
   /// Samples [begin, end) of the batch, as views.

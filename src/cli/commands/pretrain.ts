@@ -21,6 +21,10 @@ export function pretrainCommand(): Command {
       ['--model <preset>', `Model size: ${presetNames.join(', ')}. (default ${defaultPreset}, or the recipe's)`],
       ['--method <name>', `Pre-training method: ${methodNames.join(', ')}. (default cae)`],
       ['--tokenizer <path>', 'Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, or its weights.'],
+      [
+        '--latents <path>',
+        'Predict what this frozen encoder makes of the images instead of pixels (CAE v2): a run, or weights of CLIP, DINO, MAE and others.',
+      ],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],
@@ -28,6 +32,7 @@ export function pretrainCommand(): Command {
     examples: [
       'cae-torch pretrain photos --out runs/photos',
       'cae-torch pretrain photos --out runs/tokens --tokenizer runs/tokenizer',
+      'cae-torch pretrain photos --out runs/clip --latents clip-vit-base-patch16',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
       "cae-torch pretrain 'photos/**/*.jpg' --config run.yaml --lr 1e-3 --resume auto",
     ],
