@@ -26,7 +26,8 @@ at::Tensor wholeEmbedding(const at::Tensor& visible, const at::Tensor& masked, c
   return whole;
 }
 
-/// What a forward pass tells whether or not it is asked for intermediates: predictions, and what they are compared with.
+/// What a forward pass tells whether or not it is asked for intermediates: predictions, and what they are compared
+/// with.
 bool isOutput(const std::string& name) {
   return name == "logits" || name == "normalised" || name == "labels_normalised";
 }
