@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "binding/bindings.h"
+#include "binding/image_specs.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
 #include "binding/to_js.h"
@@ -186,7 +187,7 @@ Napi::Value addLatents(const Napi::CallbackInfo& info) {
       [tower, batch] {
         CAE_CHECK(batch->view.defined(), "ERR_CAE_SHAPE", "the batch has no second view to make latents of");
         Batch complete = *batch;
-        complete.view = {};
+        complete.view.reset();
         complete.latents = tower->method->latents(batch->view);
         return std::make_shared<Batch>(complete);
       },

@@ -34,6 +34,7 @@ at::Tensor PretextNeckImpl::represent(const at::Tensor& stream) const {
 
 at::Tensor PretextNeckImpl::project(const at::Tensor& x, const Pass& pass) const {
   const at::Tensor normed = ops::addNorm(x, {}, norm2->weight, norm2->bias, eps_, pass.dtype).normed;
+  pass.record("decoder_norm", normed);
   return head->product(normed, pass.dtype).to(x.scalar_type()) + head->bias;
 }
 

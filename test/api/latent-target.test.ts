@@ -114,7 +114,7 @@ describe('a run', () => {
     const image = drawImage(1, 36, 32)
     expect(await loaded.encode(image)).toEqual(await made.encode(image))
     const data = colouredImages({ length: 12, classes: 2, size: 32, seed: 1, noise: 0.3 })
-    const { accuracy } = await evaluate(loaded.encoder, { task: 'knn', data, query: data, k: 3 })
+    const { accuracy } = await evaluate(loaded.encoder, { task: 'knn', train: data, test: data, k: 3 })
     expect(accuracy).toBeGreaterThan(0)
     expect(await inspect(at('run'))).toMatchObject({ origin: 'run', uses: expect.not.arrayContaining(['reconstruct']) })
     for (const path of ['masked', 'full'] as const) {
