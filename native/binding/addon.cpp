@@ -30,6 +30,7 @@ constexpr Entry kEntries[] = {
      "(model: ModelHandle, batch: BatchHandle, options: ForwardOptions) => Promise<Record<string, F32Tensor>>"},
     {"modelEncodeBatch", modelEncodeBatch,
      "(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16') => Promise<F32Tensor>"},
+    {"addLatents", addLatents, "(tower: ModelHandle, batch: BatchHandle) => Promise<BatchHandle>"},
     {"modelAttention", modelAttention, "(model: ModelHandle, batch: BatchHandle) => Promise<F32Tensor>"},
     {"modelReconstruct", modelReconstruct,
      "(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full') => Promise<F32Tensor>"},
@@ -59,8 +60,8 @@ constexpr Entry kEntries[] = {
      "(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]) => Promise<void>"},
     {"collate", collate, "(samples: readonly DecodedSample[], spec: CollateSpec) => Promise<BatchHandle>"},
     {"createBatch", createBatch,
-     "(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined, noise: F32Tensor | undefined) => "
-     "Promise<BatchHandle>"},
+     "(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined, noise: F32Tensor | undefined, "
+     "latents?: F32Tensor) => Promise<BatchHandle>"},
     {"joinBatches", joinBatches, "(parts: readonly BatchHandle[]) => Promise<BatchHandle>"},
     {"readBatch", readBatch, "(batch: BatchHandle) => Promise<BatchTensors>"},
     {"resizeImage", resizeImage,

@@ -18,6 +18,7 @@ Napi::Value modelRead(const Napi::CallbackInfo& info);
 Napi::Value modelWrite(const Napi::CallbackInfo& info);
 Napi::Value modelForward(const Napi::CallbackInfo& info);
 Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
+Napi::Value addLatents(const Napi::CallbackInfo& info);
 Napi::Value modelAttention(const Napi::CallbackInfo& info);
 Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
 

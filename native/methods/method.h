@@ -70,6 +70,10 @@ class Method {
   /// it has the averaged ones.
   virtual DiscreteVae& tokenizer();
 
+  /// What a frozen encoder makes of raw images (uint8) of its own size, for others to predict: every token [B, 1 + N,
+  /// C] in float32, class token first, through its projection where it has one. ERR_CAE_OPTION for other methods.
+  virtual at::Tensor latents(const at::Tensor& images);
+
   virtual torch::nn::Module& network() = 0;
 
   /// What a tokenizer makes of images: `ids` [B, h, w]; `images` [B, 3, H, W] decoded from them and `original`, both in

@@ -10,7 +10,7 @@ import { encoderTensors } from '../import/encoder-tensors.js'
 import type { KeyReport } from '../import/key-report.js'
 import { openEncoderFile } from '../import/open-encoder.js'
 import type { ForeignMethod, OriginName } from '../import/origin.js'
-import { encoderMetadata, originMetadata } from '../import/own-file.js'
+import { encoderMetadata, originMetadata, projectionName } from '../import/own-file.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { FiniteWatch } from '../io/finite-watch.js'
 import { outputError } from '../io/output-error.js'
@@ -78,8 +78,21 @@ async function importEncoder(file: EncoderFile, target: string): Promise<ImportR
     }
     return { name: `encoder.${matched.name}`, dtype: 'F32', shape: shapes.get(matched.name) ?? [], data }
   })
+  const { projection } = file
+  if (projection) {
+    const data = async () => (await file.readProjection())?.data ?? new Float32Array()
+    entries.push({ name: projectionName, dtype: 'F32', shape: [projection.outputs, file.config.embedDim], data })
+  }
   await writeSafetensors(target, entries, encoderMetadata(file.config, file.origin))
-  return { ...facts(file), kind: 'encoder', config: file.config, keys: prefixed(file.report), warnings: watch.warnings }
+  const own = prefixed(file.report)
+  const keys = projection ? withProjection(own, projection.from) : own
+  return { ...facts(file), kind: 'encoder', config: file.config, keys, warnings: watch.warnings }
+}
+
+/** An encoder does without CLIP's projection, but as another model's target it is wanted with it. */
+function withProjection(report: KeyReport, from: string): KeyReport {
+  const matched = [...report.matched, { name: projectionName, from: [from] }]
+  return { ...report, matched, unused: report.unused.filter((name) => name !== from) }
 }
 
 /** Through the model itself, which checks that all of it is there. */

@@ -114,7 +114,8 @@ export class ContextAutoencoder implements AsyncDisposable {
   /**
    * Pictures of what the model knows: of pixels, or of tokens that `options.tokenizer` draws. `path: 'masked'` (default) predicts the hidden patches from the visible
    * ones; `path: 'full'` sends all patches through the encoder and straight into the decoder, which works only as far as the alignment holds.
-   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens and no tokenizer is given, or its targets are normalised patch by patch; ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
+   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens and no tokenizer is given, when it predicts latents, or its targets are
+   *   normalised patch by patch; ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
    */
   reconstruct(images: Images, options: ReconstructOptions = {}): Promise<Reconstruction> {
     return reconstruct(this.#native, images, options)
@@ -122,7 +123,8 @@ export class ContextAutoencoder implements AsyncDisposable {
 
   /**
    * The pre-training losses of a batch, and everything on the way when asked: `out/loss`, `out/loss_main`, `out/loss_align_weighted` (the weight
-   * is in it), `out/logits` `[B * Nm, K]`, `out/mlm_acc` with token targets.
+   * is in it), `out/logits` `[B * Nm, K]`, `out/mlm_acc` with token targets. With latents `out/cosine` and, in the order class token, visible,
+   * hidden patches, `out/normalised` and `out/labels_normalised`: what is predicted and what is wanted, `[B, 1 + N, C]` of length 1.
    * @throws {CaeError} ERR_CAE_SHAPE when the tensors do not fit the model or each other
    */
   async forward(batch: BatchInput, options: ForwardOptions = {}): Promise<Record<string, F32Tensor>> {

@@ -56,12 +56,13 @@ export async function createNativeModel<Config extends Readonly<Record<string, u
 
 /**
  * Makes an encoder alone, for weights that are about to be written: it draws none.
+ * @param projectionDim channels of a projection behind it; 0: there is none
  * @throws {CaeError} as `createNativeModel`
  */
-export async function createNativeEncoder(config: VitConfig, device: DeviceName): Promise<NativeEncoder> {
+export async function createNativeEncoder(config: VitConfig, device: DeviceName, projectionDim = 0): Promise<NativeEncoder> {
   const addon = await loadAddon()
   const name = resolveDevice(addon, device)
-  const made = await addon.createModel({ method: encoderAlone, ...config }, 0, name)
+  const made = await addon.createModel({ method: encoderAlone, ...config, projectionDim }, 0, name)
   return { addon, handle: new NativeHandle(addon, made, 'encoder'), config, device: name }
 }
 

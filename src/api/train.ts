@@ -37,7 +37,7 @@ import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages 
 import { choosePrecision, type Precision, type PrecisionTrial } from './precision.js'
 import { describeData, describeVersions } from './run-facts.js'
 import { lossPicture, reconstructionPicture, type ShownImages } from './run-pictures.js'
-import { BatchTokenizer, findTokenTarget, type TokenTarget } from './token-target.js'
+import { findTarget, type RunTarget } from './run-target.js'
 import type { Tokenizer } from './tokenizer.js'
 import { weightsMetadata } from './weights.js'
 
@@ -68,8 +68,9 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
   return new TrainRun(async (publish) => {
-    const tokens = await findTokenTarget(options.target)
-    return runTraining(encoders, () => resolveTrain(options, tokens?.facts), { ...options, ...(tokens && { tokens }) }, publish)
+    const { data, out, signal } = options
+    const target = await findTarget(options.target)
+    return runTraining(encoders, () => resolveTrain(options, target?.facts), { data, out, signal, ...(target && { target }) }, publish)
   })
 }
 
@@ -90,23 +91,21 @@ export interface Measuring extends AsyncDisposable {
 
 const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
   open: (native) => new ContextAutoencoder(native),
-  pictures: (model, shown, seed, tokenizer) => [
-    reconstructionPicture(
-      { reconstruct: (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) }) },
-      shown,
-      seed,
-    ),
-  ],
+  pictures: (model, shown, seed, tokenizer) => {
+    if (model.config.target === 'latents') return [] // no picture is made of them
+    const reconstruct: typeof model.reconstruct = (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) })
+    return [reconstructionPicture({ reconstruct }, shown, seed)]
+  },
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
 export async function runTraining<Config extends Readonly<Record<string, unknown>>, Model extends AsyncDisposable>(
   kind: RunKind<Config, Model>,
   resolve: () => Resolved<Config>,
-  options: RunPlaces & { readonly tokens?: TokenTarget },
+  options: RunPlaces & { readonly target?: RunTarget },
   publish: (event: TrainEvent) => void,
 ): Promise<TrainResult<Model>> {
-  const { out, signal, tokens } = options
+  const { out, signal, target } = options
   const resolved = resolve()
   const method = declarationOf(resolved.train.method)
   signal?.throwIfAborted()
@@ -135,10 +134,10 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   const doneSteps = earlier?.point.state.step ?? 0
   const given = { addon, dataset, indices: training, knownBad, seen, onBad, ...(signal ? { signal } : {}) }
   await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps, resolved.view))
-  await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device as DeviceName))
+  await using targets = await target?.open(addon, device as DeviceName)
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const trial = resolved.train.precision === 'auto' && first?.[0] ? await tokenizer?.tokenize(first[0]) : undefined
+  const trial = resolved.train.precision === 'auto' && first?.[0] ? await targets?.complete(first[0]) : undefined
   const precision = await wantedPrecision(
     resolved,
     earlier,
@@ -150,7 +149,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     model: resolved.model,
     train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
     data: describeData(options.data, dataset),
-    ...(tokens && { tokenizer: { path: tokens.path, sha256: tokens.facts.sha256 } }),
+    ...targets?.identity,
     ...(await describeVersions(addon)),
   }
   if (earlier) assertSameRun(earlier.config, config, earlier.path)
@@ -185,11 +184,11 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         batches,
         badImages,
         seen,
-        pictures: [...kind.pictures(model, shown, seed, tokenizer?.tokenizer), lossPicture(folder.metrics)],
+        pictures: [...kind.pictures(model, shown, seed, targets?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
         judge: method.judge,
-        tokenize: tokenizer && ((batch) => tokenizer.tokenize(batch)),
+        complete: targets?.complete,
         warnings,
         async emit(event) {
           await listeners.emit(event)

@@ -11,6 +11,7 @@ export interface RunFlags {
   readonly model?: string
   readonly method?: string
   readonly tokenizer?: string
+  readonly latents?: string
   readonly config?: string
   readonly json?: boolean
 }
@@ -22,7 +23,7 @@ export interface RunFlags {
  */
 export async function runOptions(
   data: string | undefined,
-  { out, model, method, tokenizer, config }: RunFlags,
+  { out, model, method, tokenizer, latents, config }: RunFlags,
   command: {
     readonly name: string
     readonly given: Command
@@ -33,6 +34,9 @@ export async function runOptions(
 ): Promise<{ readonly data: unknown; readonly out: unknown }> {
   const file = config === undefined ? {} : await readConfigFile(config)
   if (config !== undefined) command.checkFile(file, config)
+  if (tokenizer !== undefined && latents !== undefined) {
+    throw optionError({ what: '--tokenizer and --latents are both given', todo: 'give one of them: a run has one target' })
+  }
   const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command.given, command.modelGroups) }
   const flags = {
     ...givenFlags(command.given, command.trainGroups),
@@ -40,6 +44,7 @@ export async function runOptions(
     ...(out === undefined ? {} : { out }),
     ...(method === undefined ? {} : { method }),
     ...(tokenizer === undefined ? {} : { target: { tokenizer } }),
+    ...(latents === undefined ? {} : { target: { latents } }),
     ...(Object.keys(modelFlags).length > 0 ? { model: modelFlags } : {}),
   }
   const options = overlayRunOptions(file, flags)

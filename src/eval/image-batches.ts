@@ -75,6 +75,7 @@ async function* batches({ dataset, input, config, onBad, signal }: BatchesOption
       width,
       viewHeight: 0,
       viewWidth: 0,
+      viewInterpolation: 'bicubic',
       scaleMin: 0.08,
       scaleMax: 1,
       ratioMin: 3 / 4,

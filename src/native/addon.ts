@@ -38,6 +38,7 @@ export interface Addon {
   modelWrite(model: ModelHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
   modelForward(model: ModelHandle, batch: BatchHandle, options: ForwardOptions): Promise<Record<string, F32Tensor>>
   modelEncodeBatch(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
+  addLatents(tower: ModelHandle, batch: BatchHandle): Promise<BatchHandle>
   modelAttention(model: ModelHandle, batch: BatchHandle): Promise<F32Tensor>
   modelReconstruct(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full'): Promise<F32Tensor>
   tokenizerEncode(model: ModelHandle, batch: BatchHandle): Promise<I32Tensor>
@@ -70,6 +71,7 @@ export interface Addon {
     mask: U8Tensor | undefined,
     ids: I32Tensor | undefined,
     noise: F32Tensor | undefined,
+    latents?: F32Tensor,
   ): Promise<BatchHandle>
   joinBatches(parts: readonly BatchHandle[]): Promise<BatchHandle>
   readBatch(batch: BatchHandle): Promise<BatchTensors>

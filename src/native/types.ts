@@ -84,9 +84,10 @@ export interface CollateSpec {
   /** Output size in pixels. */
   readonly height: number
   readonly width: number
-  /** Size of a second view of the same crop, for a tokenizer; 0: none. */
+  /** Size of a second view of the same crop, for the network that makes its targets; 0: none. */
   readonly viewHeight: number
   readonly viewWidth: number
+  readonly viewInterpolation: 'bicubic' | 'lanczos'
   /** `random`: 10 tries; `random-one-try`; `center`: short side to `resizeShort`, then the middle; `none`: resize only. */
   readonly crop: 'random' | 'random-one-try' | 'center' | 'none'
   readonly scaleMin: number
@@ -131,7 +132,7 @@ export interface Hyper {
 
 /** Facts about one optimizer step. */
 export interface StepMetrics {
-  /** `loss`, `loss_main`, `loss_align` (weighted), `grad_norm` (before clipping), `mlm_acc` with token targets. */
+  /** `loss`, `loss_main`, `loss_align` (weighted), `grad_norm` (before clipping), `mlm_acc` with token targets, `cosine` with latents. */
   readonly values: Readonly<Record<string, number>>
   /** The loss or a gradient was not finite, and nothing was changed. */
   readonly skipped: boolean

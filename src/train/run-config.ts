@@ -8,11 +8,19 @@ export interface RunConfig {
   /** Device and precision as they were chosen; `steps` as derived. */
   readonly train: TrainConfig & { readonly steps: number }
   readonly data: RunData
-  /** What makes the targets, where they are tokens; recognised by its checksum. */
-  readonly tokenizer?: { readonly path: string; readonly sha256: string }
+  /** What makes the targets, where they are tokens; recognised by its file's checksum. */
+  readonly tokenizer?: TargetIdentity
+  /** The same where they are latents; the checksum is of the encoder's configuration and weights. */
+  readonly tower?: TargetIdentity
   readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
   /** Of the repository that the process was started in. */
   readonly commit?: string
+}
+
+/** What a resumed run recognises by its checksum, wherever it lies by then. */
+export interface TargetIdentity {
+  readonly path: string
+  readonly sha256: string
 }
 
 /** What a resumed run recognises its data by. */
@@ -71,10 +79,8 @@ export function assertSameRun(before: RunConfig, now: RunConfig, path: string): 
     ...differences({ images: before.data.images, names: before.data.names }, { images: now.data.images, names: now.data.names })
       .slice(0, 1)
       .map((change) => ({ ...change, name: `data (${change.name})` })),
-    ...differences({ sha256: before.tokenizer?.sha256 ?? null }, { sha256: now.tokenizer?.sha256 ?? null }).map((change) => ({
-      ...change,
-      name: 'the tokenizer of `target` (sha256)',
-    })),
+    ...targetChanges('the tokenizer of `target` (sha256)', before.tokenizer, now.tokenizer),
+    ...targetChanges('the encoder of `target` (sha256)', before.tower, now.tower),
   ]
   if (changes.length === 0) return
   const list = changes.map(({ name, was, is, ...rest }) => {
@@ -86,6 +92,10 @@ export function assertSameRun(before: RunConfig, now: RunConfig, path: string): 
     where: path,
     todo: 'give the old values again, or start a new run in another `out` (with `initFrom`, from the weights of this one)',
   })
+}
+
+function targetChanges(name: string, before: TargetIdentity | undefined, now: TargetIdentity | undefined): Change[] {
+  return differences({ sha256: before?.sha256 ?? null }, { sha256: now?.sha256 ?? null }).map((change) => ({ ...change, name }))
 }
 
 interface Change {

@@ -37,8 +37,8 @@ export interface Session {
   readonly badImages: BadImageFile
   readonly seen: SeenContent
   readonly pictures: readonly Picture[]
-  /** Gives a batch the ids that are to be predicted, as a new handle; absent where none are. */
-  readonly tokenize: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
+  /** Gives a batch the targets that another network makes of it, as a new handle; absent where none does. */
+  readonly complete: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
   /** Numbers beside the pictures, where the method has some and they can be had. Never fails. */
   readonly measure: (() => Promise<Readonly<Record<string, number>> | undefined>) | undefined
   /** Where the method looks for failures that are finite. */
@@ -115,14 +115,14 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   return summary
 }
 
-async function stepOf({ addon, trainer, tokenize }: Session, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics> {
-  if (!tokenize) return addon.step(trainer, batches, hyper)
-  const complete: BatchHandle[] = []
+async function stepOf({ addon, trainer, complete }: Session, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics> {
+  if (!complete) return addon.step(trainer, batches, hyper)
+  const completed: BatchHandle[] = []
   try {
-    for (const batch of batches) complete.push(await tokenize(batch))
-    return await addon.step(trainer, complete, hyper)
+    for (const batch of batches) completed.push(await complete(batch))
+    return await addon.step(trainer, completed, hyper)
   } finally {
-    await Promise.all(complete.map((batch) => addon.dispose(batch)))
+    await Promise.all(completed.map((batch) => addon.dispose(batch)))
   }
 }
 

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 
 import { inspect } from '../../src/api/inspect.js'
 import { ContextAutoencoder } from '../../src/api/model.js'
-import { findTokenTarget } from '../../src/api/token-target.js'
+import { findTokenizer } from '../../src/api/token-target.js'
 import { Tokenizer } from '../../src/api/tokenizer.js'
 import { Trainer } from '../../src/api/trainer.js'
 import { dvaeTensors, lightTensors } from '../../src/import/tokenizer-tensors.js'
 import { sha256File } from '../../src/io/checksum.js'
 import { openSafetensors, type SafetensorsEntry, writeSafetensors } from '../../src/io/safetensors.js'
 import type { TokenizerInput } from '../../src/methods/resolve.js'
+import { loadAddon } from '../../src/native/load.js'
 import type { F32Tensor } from '../../src/native/types.js'
 import { expectClose } from '../support/expect-close.js'
 import { dict, floats, int, torchZip } from '../support/make-torch.js'
@@ -111,8 +112,10 @@ const pickled = sharedFile('golden/dvae_pickled_modules.safetensors')
     })
     await using whole = await load(at('dall-e'))
     expect(found.tensors).toBe(whole.tensors.length)
-    const target = await findTokenTarget({ tokenizer: at('dall-e') })
-    expect(target?.facts).toEqual({ sha256: await sha256File(at('dall-e', 'encoder.pkl')), vocabSize: 16, downsampling: 8 })
+    const target = await findTokenizer(at('dall-e'))
+    expect(target.facts).toEqual({ target: 'tokens', vocabSize: 16, downsampling: 8 })
+    await using maker = await target.open(await loadAddon(), 'cpu')
+    expect(maker.identity.tokenizer?.sha256).toBe(await sha256File(at('dall-e', 'encoder.pkl')))
     const { stdout, status } = await runCli(['inspect', at('dall-e')])
     expect(status).toBe(0)
     expect(stdout).toMatch(

@@ -127,6 +127,20 @@ describe('arguments', () => {
     await expect(model.forward({ images, ids })).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/0 to 3/) })
   })
 
+  test('models of latents want one for every token', async () => {
+    await using model = await ContextAutoencoder.create({ ...config, target: 'latents', latentDim: 4, decoderDepth: 0 }, { device: 'cpu' })
+    const refused = (batch: object) => expect(model.forward({ images, ...batch })).rejects
+    const latents = (...shape: number[]) => tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+    await refused({}).toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/no latents/) })
+    const wrong = { code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/latents have the shape .*wants \[2, 17, 4\]/) }
+    await refused({ latents: latents(2, 16, 4) }).toMatchObject(wrong)
+    await refused({ latents: latents(2, 17, 5) }).toMatchObject(wrong)
+    await refused({ latents: latents(1, 17, 4) }).toMatchObject({
+      code: 'ERR_CAE_SHAPE',
+      message: expect.stringMatching(/latents is .*wanted float32 \[2, 1 \+ N, C\]/),
+    })
+  })
+
   test('what is no handle, or a handle of another kind, is refused', async () => {
     const addon = await loadAddon()
     const batch = await addon.createBatch(images, undefined, undefined, undefined)

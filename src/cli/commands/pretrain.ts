@@ -24,6 +24,10 @@ export function pretrainCommand(): Command {
         '--tokenizer <path>',
         "Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, its weights, or DALL-E's encoder.pkl.",
       ],
+      [
+        '--latents <path>',
+        'Predict what this frozen encoder makes of the images instead of pixels (CAE v2): a run, or weights of CLIP, DINO, MAE and others.',
+      ],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],
@@ -31,6 +35,7 @@ export function pretrainCommand(): Command {
     examples: [
       'cae-torch pretrain photos --out runs/photos',
       'cae-torch pretrain photos --out runs/tokens --tokenizer runs/tokenizer',
+      'cae-torch pretrain photos --out runs/clip --latents clip-vit-base-patch16',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
       "cae-torch pretrain 'photos/**/*.jpg' --config run.yaml --lr 1e-3 --resume auto",
     ],
