@@ -25,17 +25,21 @@ async function output(program: string): Promise<string> {
 
 const last = (text: string) => JSON.parse(text.split('\n').at(-1) ?? '')
 
-/** Every checkpoint of a run that was cut off is whole; going on from them ends where a run that was left alone ends. */
-async function expectIntact(name: string): Promise<void> {
-  const checkpoints = join(folder(), name, 'checkpoints')
-  const names = (await readdir(checkpoints)).filter((entry) => entry.startsWith('step-'))
-  expect(names.length).toBeGreaterThan(0)
-  for (const entry of names) await verifyCheckpoint(join(checkpoints, entry))
-  await verifyCheckpoint(join(checkpoints, 'latest'))
-  const [got, want] = last(
-    await output(`console.log(JSON.stringify([await train(folder + '/${name}'), await train(folder + '/${name}-alone')]))`),
+/** Every checkpoint of these runs, which were cut off, is whole; going on from them they end where a run that was left alone ends. */
+async function expectIntact(...names: string[]): Promise<void> {
+  for (const name of names) {
+    const checkpoints = join(folder(), name, 'checkpoints')
+    const written = (await readdir(checkpoints)).filter((entry) => entry.startsWith('step-'))
+    expect(written.length).toBeGreaterThan(0)
+    for (const entry of [...written, 'latest']) await verifyCheckpoint(join(checkpoints, entry))
+  }
+  const weights = last(
+    await output(`
+      const weights = []
+      for (const name of ${JSON.stringify([...names, 'alone'])}) weights.push(await train(folder + '/' + name))
+      console.log(JSON.stringify(weights))`),
   )
-  expect(got).toBe(want)
+  expect(new Set(weights).size).toBe(1)
 }
 
 describe('disposing during a step', () => {
@@ -143,25 +147,28 @@ describe('an unhandled rejection', () => {
 })
 
 describe('process.exit in an event handler', () => {
-  test.each(['step', 'checkpoint'])('of a %s: its status is kept, and the checkpoints are intact', async (type) => {
-    const { status } = await ending(`
-      const run = cae.trainCAE(options(folder + '/run'))
-      for await (const event of run) if (event.type === '${type}' && event.step >= 6) process.exit(7)`)
-    expect(status).toBe(7)
-    await expectIntact('run')
+  const exitAt = (name: string, condition: string, exit = 'process.exit(7)') =>
+    ending(`for await (const event of cae.trainCAE(options(folder + '/${name}'))) if (${condition}) ${exit}`)
+
+  test('of a step or a checkpoint: its status is kept, and the checkpoints are intact', async () => {
+    for (const type of ['step', 'checkpoint']) {
+      expect(await exitAt(type, `event.type === '${type}' && event.step >= 6`)).toMatchObject({ status: 7 })
+    }
+    await expectIntact('step', 'checkpoint')
   })
 
   test('while a checkpoint is being written', async () => {
+    const names = ['a', 'b', 'c', 'd']
     let unfinished = 0
-    for (let wait = 0; wait < 6; wait++) {
-      const { status } = await ending(`
-        const run = cae.trainCAE(options(folder + '/run-${wait}'))
-        for await (const event of run) if (event.type === 'step' && event.step === 6) setTimeout(() => process.exit(7), ${wait})`)
-      expect(status).toBe(7)
-      unfinished += (await readdir(join(folder(), `run-${wait}`, 'checkpoints'))).filter((name) => name.startsWith('.')).length
-      await expectIntact(`run-${wait}`)
+    for (const [wait, name] of names.entries()) {
+      // The step's event comes just before its checkpoint is begun.
+      expect(await exitAt(name, `event.type === 'step' && event.step === 6`, `setTimeout(() => process.exit(7), ${wait})`)).toMatchObject({
+        status: 7,
+      })
+      unfinished += (await readdir(join(folder(), name, 'checkpoints'))).filter((entry) => entry.startsWith('.')).length
     }
     expect(unfinished).toBeGreaterThan(0) // else no exit came inside a write
+    await expectIntact(...names)
   })
 })
 

@@ -80,7 +80,9 @@ async function main(): Promise<void> {
     const late = { training: timer.take(), idle: await neighbour.take() }
     const complaints = [...report(soak, late)]
     const seconds = (performance.now() - started) / 1000
-    print(`\n${steps} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`)
+    print(
+      `\n${steps} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`,
+    )
     print(complaints.length === 0 ? 'flat and on time' : complaints.join('\n'))
     if (complaints.length > 0) process.exitCode = 1
   } finally {
@@ -102,15 +104,18 @@ function* report({ samples, atRest, events }: Soak, late: { readonly training: L
   for (const name of ['handles', 'cpuTensors'] as const) {
     const seen = [...new Set(rest.map((held) => held[name]))]
     print(`${name} between the parts: ${seen.join(', ')}`)
-    if (seen.length > 1 || (name === 'handles' && seen[0] !== 0)) yield `${name} between the parts are ${seen.join(', ')}: something is left behind`
+    if (seen.length > 1 || (name === 'handles' && seen[0] !== 0))
+      yield `${name} between the parts are ${seen.join(', ')}: something is left behind`
   }
   print('\n| 10 ms timer | ticks | p99 | most | later than 50 ms |\n| --- | --- | --- | --- | --- |')
   for (const [name, { ticks, p99Ms, maxMs, over50 }] of Object.entries(late)) {
     print(`| ${name} | ${ticks} | ${p99Ms.toFixed(1)} ms | ${maxMs.toFixed(1)} ms | ${over50} |`)
   }
   const { training, idle } = late
-  if (training.p99Ms > idle.p99Ms + allowedLateMs.p99) yield `timers are late: p99 ${training.p99Ms} ms, in an idle process ${idle.p99Ms} ms`
-  if (training.maxMs > idle.maxMs + allowedLateMs.max) yield `a timer was ${training.maxMs} ms late, in an idle process at most ${idle.maxMs} ms`
+  if (training.p99Ms > idle.p99Ms + allowedLateMs.p99)
+    yield `timers are late: p99 ${training.p99Ms} ms, in an idle process ${idle.p99Ms} ms`
+  if (training.maxMs > idle.maxMs + allowedLateMs.max)
+    yield `a timer was ${training.maxMs} ms late, in an idle process at most ${idle.maxMs} ms`
 }
 
 function say(part: number, step: number, { residentMiB, fileDescriptors, threads, cpuTensors }: Holdings, ms: number): void {

@@ -45,7 +45,16 @@ async function main(): Promise<void> {
 async function measure(read: Reader, steps: number): Promise<{ cpuMs: number; heapMiB: number }> {
   const out = await mkdtemp(join(tmpdir(), 'cae-readers-'))
   const before = process.cpuUsage()
-  const run = trainCAE({ data, out: join(out, 'run'), model: 'cae-nano', batchSize: 8, steps, precision: 'fp32', figureEvery: 5, checkpointEvery: 50 })
+  const run = trainCAE({
+    data,
+    out: join(out, 'run'),
+    model: 'cae-nano',
+    batchSize: 8,
+    steps,
+    precision: 'fp32',
+    figureEvery: 5,
+    checkpointEvery: 50,
+  })
   const reading = read(run)
   const { model } = await run
   await reading
