@@ -19,6 +19,7 @@ struct Entry {
 /// The whole border. Types named in a declaration are those of src/native/types.ts.
 constexpr Entry kEntries[] = {
     {"version", version, "() => NativeVersion"},
+    {"nativeUse", nativeUse, "() => NativeUse"},
     {"configure", configure, "(options: { threads: number; deterministic: boolean }) => void"},
     {"shutdown", shutdown, "() => void"},
     {"createModel", createModel, "(config: NativeConfig, seed: number, device: string) => Promise<ModelHandle>"},

@@ -7,6 +7,7 @@ namespace cae::binding {
 
 // runtime_binding.cpp
 Napi::Value version(const Napi::CallbackInfo& info);
+Napi::Value nativeUse(const Napi::CallbackInfo& info);
 Napi::Value configure(const Napi::CallbackInfo& info);
 Napi::Value shutdown(const Napi::CallbackInfo& info);
 Napi::Value dispose(const Napi::CallbackInfo& info);

@@ -16,6 +16,7 @@ import type {
   ModelHandle,
   NativeConfig,
   NativeTrainConfig,
+  NativeUse,
   NativeVersion,
   Neighbors,
   PooledFeatures,
@@ -30,6 +31,7 @@ import type {
 /** The functions of the native addon. */
 export interface Addon {
   version(): NativeVersion
+  nativeUse(): NativeUse
   configure(options: { threads: number; deterministic: boolean }): void
   shutdown(): void
   createModel(config: NativeConfig, seed: number, device: string): Promise<ModelHandle>

@@ -44,6 +44,16 @@ export interface NativeVersion {
   readonly fastBf16: boolean
 }
 
+/** What native code holds at this moment: for soak tests and diagnostics. */
+export interface NativeUse {
+  /** Handles of this thread that were neither disposed nor collected. */
+  readonly handles: number
+  /** Storages of CPU tensors in the whole process; 0 where the addon was built with AddressSanitizer, which wants malloc's own. */
+  readonly cpuTensors: number
+  /** Bytes in them. */
+  readonly cpuTensorBytes: number
+}
+
 /** One named tensor of a model or an optimizer. */
 export interface TensorInfo {
   readonly name: string

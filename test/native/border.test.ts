@@ -66,6 +66,21 @@ describe('lifetimes', () => {
     await expect(model.forward({ images })).rejects.toMatchObject({ code: 'ERR_CAE_DISPOSED' })
   })
 
+  test('what native code holds is counted, and nothing stays behind', async () => {
+    const addon = await loadAddon()
+    const before = addon.nativeUse()
+    const model = await ContextAutoencoder.create(config, { device: 'cpu' })
+    const trainer = await Trainer.create(model)
+    await trainer.step({ images })
+    const batch = await addon.createBatch(images, undefined, undefined, undefined)
+    const held = addon.nativeUse()
+    expect(held.handles).toBe(before.handles + 3)
+    expect(held.cpuTensors).toBeGreaterThan(before.cpuTensors + 3)
+    expect(held.cpuTensorBytes).toBeGreaterThan(before.cpuTensorBytes + images.data.byteLength)
+    await Promise.all([addon.dispose(batch), addon.dispose(batch), trainer.dispose(), model.dispose()])
+    expect(addon.nativeUse()).toMatchObject({ handles: before.handles, cpuTensors: before.cpuTensors })
+  })
+
   test('a model has one trainer at a time', async () => {
     await using model = await ContextAutoencoder.create(config, { device: 'cpu' })
     const first = await Trainer.create(model)
