@@ -23,7 +23,7 @@ import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
 import { planRun, scheduleAt } from '../train/plan.js'
 import { TrainRun } from '../train/run.js'
-import { assertSameRun, type RunConfig } from '../train/run-config.js'
+import { compareRuns, type RunConfig } from '../train/run-config.js'
 import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
@@ -64,9 +64,10 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
-  return new TrainRun(async (publish) => {
+  return new TrainRun(async (publish, checkpointWanted) => {
     const tokens = await findTokenTarget(options.target)
-    return runTraining(encoders, () => resolveTrain(options, tokens?.facts), { ...options, ...(tokens && { tokens }) }, publish)
+    const places = { ...options, ...(tokens && { tokens }) }
+    return runTraining(encoders, () => resolveTrain(options, tokens?.facts), places, publish, checkpointWanted)
   })
 }
 
@@ -102,6 +103,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   resolve: () => Resolved<Config>,
   options: RunPlaces & { readonly tokens?: TokenTarget },
   publish: (event: TrainEvent) => void,
+  checkpointWanted: () => boolean,
 ): Promise<TrainResult<Model>> {
   const { out, signal, tokens } = options
   const resolved = resolve()
@@ -147,7 +149,8 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     ...(tokens && { tokenizer: { path: tokens.path, sha256: tokens.facts.sha256 } }),
     ...(await describeVersions(addon)),
   }
-  if (earlier) assertSameRun(earlier.config, config, earlier.path)
+  const change = earlier && compareRuns(earlier.config, config, earlier.path)
+  if (change !== undefined) warnings.push(note(change))
 
   const native = await openModel(resolved, device, earlier?.point)
   const model = kind.open(native)
@@ -186,6 +189,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
           await listeners.emit(event)
           publish(event)
         },
+        checkpointWanted,
       },
       signal,
     )
