@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.js'
 import type { LoaderOptions } from '../data/loader.js'
 import { holdOut } from '../data/order.js'
 import { CaeError } from '../errors.js'
-import { inspectRunFolder } from '../io/run-folder.js'
+import { assertNoWriter, inspectRunFolder } from '../io/run-folder.js'
 import type { ModelInput } from '../methods/method.js'
 import type { Resolved } from '../methods/resolve.js'
 import type { TargetView } from '../methods/target.js'
@@ -16,6 +16,7 @@ import { findResumePoint, type ResumePoint } from '../train/resume.js'
 import { parseRunConfig, type RunConfig } from '../train/run-config.js'
 import { restoreTensors } from '../train/tensor-files.js'
 import { createNativeModel, type NativeModel } from './native-model.js'
+import { assertNotRunState, assertNoWeightsAlone } from './resume-or-init.js'
 import { loadWeightsFile } from './weights.js'
 
 /** The run that is in the folder already, and where to go on; nothing where there is none, or none that got to a checkpoint. */
@@ -28,9 +29,14 @@ export interface EarlierRun {
 
 /**
  * Looks into `out`, touching nothing.
- * @throws {CaeError} ERR_CAE_OPTION when another run is there and `resume` is 'never'; ERR_CAE_CHECKPOINT when it is beyond repair
+ * @throws {CaeError} ERR_CAE_OPTION when another run is there and `resume` is 'never'; ERR_CAE_OUTPUT when it is still going on;
+ * ERR_CAE_CHECKPOINT when it is beyond repair, or weights alone are there
  */
 export async function findEarlierRun(out: string, resume: 'never' | 'auto', signal?: AbortSignal): Promise<EarlierRun | undefined> {
+  if (resume === 'auto') {
+    await assertNoWriter(out) // it would change the checkpoints while they are looked at
+    await assertNoWeightsAlone(out)
+  }
   const found = await inspectRunFolder(out)
   if (found.kind === 'free') return undefined
   if (resume === 'never') {
@@ -76,6 +82,7 @@ export async function openModel<Config extends Readonly<Record<string, unknown>>
         addon.modelWrite(handle.get(), names, tensors),
       )
     } else if (train.initFrom !== null) {
+      assertNotRunState(train.initFrom)
       await loadWeightsFile(train.initFrom, native)
     }
     return native

@@ -21,5 +21,7 @@ const tokenizers: RunKind<TokenizerConfig, Tokenizer> = {
  * const ids = await tokenizer.encode('cat.jpg')
  */
 export function trainTokenizer(options: TokenizerTrainOptions): TrainRun<TrainResult<Tokenizer>> {
-  return new TrainRun((publish) => runTraining(tokenizers, () => resolveTokenizerRun(options), options, publish))
+  return new TrainRun((publish, checkpointWanted) =>
+    runTraining(tokenizers, () => resolveTokenizerRun(options), options, publish, checkpointWanted),
+  )
 }

@@ -26,7 +26,7 @@ import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
 import { planRun, scheduleAt } from '../train/plan.js'
 import { TrainRun } from '../train/run.js'
-import { assertSameRun, type RunConfig } from '../train/run-config.js'
+import { compareRuns, type RunConfig } from '../train/run-config.js'
 import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
@@ -67,10 +67,11 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
-  return new TrainRun(async (publish) => {
+  return new TrainRun(async (publish, checkpointWanted) => {
     const { data, out, signal } = options
     const target = await findTarget(options.target)
-    return runTraining(encoders, () => resolveTrain(options, target?.facts), { data, out, signal, ...(target && { target }) }, publish)
+    const places = { data, out, signal, ...(target && { target }) }
+    return runTraining(encoders, () => resolveTrain(options, target?.facts), places, publish, checkpointWanted)
   })
 }
 
@@ -104,6 +105,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   resolve: () => Resolved<Config>,
   options: RunPlaces & { readonly target?: RunTarget },
   publish: (event: TrainEvent) => void,
+  checkpointWanted: () => boolean,
 ): Promise<TrainResult<Model>> {
   const { out, signal, target } = options
   const resolved = resolve()
@@ -152,7 +154,8 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     ...targets?.identity,
     ...(await describeVersions(addon)),
   }
-  if (earlier) assertSameRun(earlier.config, config, earlier.path)
+  const change = earlier && compareRuns(earlier.config, config, earlier.path)
+  if (change !== undefined) warnings.push(note(change))
 
   const native = await openModel(resolved, device, earlier?.point)
   const model = kind.open(native)
@@ -194,6 +197,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
           await listeners.emit(event)
           publish(event)
         },
+        checkpointWanted,
       },
       signal,
     )

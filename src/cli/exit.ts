@@ -19,8 +19,11 @@ class Interrupted extends Error {
  */
 export async function runToExit(work: () => Promise<unknown>): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!isGone(error)) throw error
     process.exit(0) // whoever read our output, `head` for example, has enough
+  })
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (!isGone(error)) throw error // a terminal that was closed is no reason to lose work
   })
   process.on('uncaughtException', (error) => process.exit(report(error))) // a rejection that nobody awaits comes here too
   try {
@@ -30,8 +33,14 @@ export async function runToExit(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** Nobody is at the other end of a pipe, or of a terminal, any more. */
+function isGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EPIPE' || code === 'EIO'
+}
+
 /**
- * Gives `work` a signal that the first SIGINT or SIGTERM aborts, so that it can end in order; a second one leaves at once.
+ * Gives `work` a signal that the first SIGINT, SIGTERM or SIGHUP aborts, so that it can end in order; a second one leaves at once. A reader of
+ * our output that has gone ends it in order too, as SIGPIPE.
  * @param said.ending what is still being done after the first
  * @param said.after how things stand, or what to do, when that has ended
  */
@@ -45,12 +54,33 @@ export async function interruptible<T>(
     process.stderr.write(`\n${signal}: ${said.ending}; once more to leave at once\n`)
     controller.abort(new Interrupted(signal, said.after))
   }
-  const signals = ['SIGINT', 'SIGTERM'] as const
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, stop)
+  const usual = process.stdout.listeners('error') as ((error: Error) => void)[]
+  process.stdout.removeAllListeners('error').on('error', (error: NodeJS.ErrnoException) => {
+    if (!isGone(error)) throw error
+    if (!controller.signal.aborted) stop('SIGPIPE')
+  })
   try {
     return await work(controller.signal)
   } finally {
     for (const signal of signals) process.off(signal, stop)
+    process.stdout.removeAllListeners('error')
+    for (const listener of usual) process.stdout.on('error', listener)
+  }
+}
+
+/**
+ * Lets a batch system ask for something in the middle of a job: calls `wish` at each SIGUSR1 and SIGUSR2 where Slurm runs this process
+ * (SLURM_JOB_ID), for as long as `work` takes. Elsewhere they keep their meaning: Node's debugger, and the end of the process.
+ */
+export async function withJobSignals<T>(wish: (signal: NodeJS.Signals) => void, work: () => Promise<T>): Promise<T> {
+  const signals = process.env.SLURM_JOB_ID === undefined ? [] : (['SIGUSR1', 'SIGUSR2'] as const)
+  for (const signal of signals) process.on(signal, wish)
+  try {
+    return await work()
+  } finally {
+    for (const signal of signals) process.off(signal, wish)
   }
 }
 

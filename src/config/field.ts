@@ -124,11 +124,12 @@ export function flag(o: { default: boolean }): Field<boolean> {
 }
 
 /** One word of a list. */
-export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: { default: NoInfer<W> }): Field<W>
+export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: { default: NoInfer<W>; expects?: string }): Field<W>
 export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: { default: null; meaning: string }): Field<W | null>
-export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: Default<W>): Field<W | null> {
+export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: Default<W> & { expects?: string }): Field<W | null> {
   const schema = z.enum(words) as unknown as z.ZodType<W, W>
-  return field({ schema, kind: 'choice', expects: `one of ${words.map((word) => `'${word}'`).join(', ')}`, choices: words }, o)
+  const expects = o.expects ?? `one of ${words.map((word) => `'${word}'`).join(', ')}`
+  return field({ schema, kind: 'choice', expects, choices: words }, o)
 }
 
 interface Form {

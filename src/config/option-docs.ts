@@ -172,6 +172,8 @@ export const optionDocs = {
       'Keep for good every checkpoint whose step is a multiple of this; 0 keeps none but the newest. A multiple of `checkpointEvery`.',
     resume:
       "A run that is in `out` already: 'auto' goes on from its newest complete checkpoint, 'never' refuses the folder. An empty folder starts anew either way.",
+    allowConfigChange:
+      'Go on with a run although options were changed that its numbers depend on: it ends otherwise than an unbroken one would.',
     initFrom: 'Weights to start from: a run, a checkpoint folder or a safetensors file.',
     figureEvery: 'Steps between pictures in `images/`; 0 draws them at the end only.',
     figureImages: 'Images shown in a picture of reconstructions.',

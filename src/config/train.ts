@@ -69,7 +69,12 @@ export const outputFields = {
   /** Keep for good every checkpoint whose step is a multiple of this; 0 keeps none but the newest. A multiple of `checkpointEvery`. */
   keepEvery: int({ default: 0, min: 0, unit: 'steps' }),
   /** A run that is in `out` already: 'auto' goes on from its newest complete checkpoint, 'never' refuses the folder. An empty folder starts anew either way. */
-  resume: oneOf(['never', 'auto'], { default: 'never' }),
+  resume: oneOf(['never', 'auto'], {
+    default: 'never',
+    expects: "'auto' or 'never': `resume` goes on with the run in `out`, `initFrom` starts a new one from weights",
+  }),
+  /** Go on with a run although options were changed that its numbers depend on: it ends otherwise than an unbroken one would. */
+  allowConfigChange: flag({ default: false }),
   /** Weights to start from: a run, a checkpoint folder or a safetensors file. */
   initFrom: text({ default: null, hint: 'path', meaning: 'fresh weights' }),
   /** Steps between pictures in `images/`; 0 draws them at the end only. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { CaeError } from '../errors.js'
 import { syncFolder, temporaryMark, writeFileAtomic } from './atomic-write.js'
 import { messageOf, outputError, systemCode } from './output-error.js'
-import { RunLock } from './run-lock.js'
+import { assertUnlocked, RunLock } from './run-lock.js'
 
 /** What a run writes into its folder. */
 const names = {
@@ -48,6 +48,14 @@ export async function inspectRunFolder(out: string): Promise<RunFolderState> {
   } catch (error) {
     throw new CaeError('ERR_CAE_CHECKPOINT', { what: `not the configuration of a run: ${messageOf(error)}`, where: path }, { cause: error })
   }
+}
+
+/**
+ * Looks, without touching anything, whether a run is writing into `out`.
+ * @throws {CaeError} ERR_CAE_OUTPUT when one is
+ */
+export async function assertNoWriter(out: string): Promise<void> {
+  await assertUnlocked(join(out, names.lock))
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 
 import { CaeError } from '../errors.js'
@@ -10,10 +10,11 @@ const beatMs = 30_000
 /** A lock that nobody has touched for so long is stale, whoever made it: its machine is gone, or its thread was ended. */
 const staleMs = 10 * 60_000
 
-/** Who writes into a folder. `started` tells a process from a later one with the same number. */
+/** Who writes into a folder. `boot` and `started` tell a process from a later one with the same number. */
 interface Holder {
   readonly pid: number
   readonly started: string
+  readonly boot: string
   readonly host: string
   readonly token: string
 }
@@ -38,7 +39,8 @@ export class RunLock implements AsyncDisposable {
 
   /** @throws {CaeError} ERR_CAE_OUTPUT when another run holds it, naming that run's process, or when the file cannot be made */
   static async take(path: string): Promise<RunLock> {
-    const holder: Holder = { pid: process.pid, started: await startTime(process.pid), host: hostname(), token: randomUUID() }
+    const { pid } = process
+    const holder: Holder = { pid, started: await startTime(pid), boot: await bootId(), host: hostname(), token: randomUUID() }
     for (;;) {
       if (await create(path, JSON.stringify(holder))) return new RunLock(path, holder.token)
       await removeStale(path)
@@ -79,9 +81,25 @@ async function create(path: string, content: string): Promise<boolean> {
 
 /** Takes away a lock that nobody holds any more; throws when somebody does. */
 async function removeStale(path: string): Promise<void> {
+  const stale = await assertUnlocked(path)
+  const aside = temporaryPath(path)
+  await rename(path, aside).catch(() => undefined)
+  // Of two runs that see the same stale lock the slower one may have moved the other's fresh one: that goes back.
+  const moved = await readFile(aside, 'utf8').catch(() => stale)
+  if (moved !== stale) await link(aside, path).catch(() => undefined)
+  await rm(aside, { force: true })
+}
+
+/**
+ * Looks, without touching anything, whether a run holds the lock at `path`.
+ * @returns what a stale lock says, or nothing where there is none
+ * @throws {CaeError} ERR_CAE_OUTPUT when one does, naming its process
+ */
+export async function assertUnlocked(path: string): Promise<string> {
   const info = await stat(path).catch(() => undefined)
-  if (!info) return // given up meanwhile
-  const holder = parseHolder(await readFile(path, 'utf8').catch(() => ''))
+  if (!info) return ''
+  const text = await readFile(path, 'utf8').catch(() => '')
+  const holder = parseHolder(text)
   const age = Date.now() - info.mtimeMs
   const alive = holder ? await isAlive(holder) : age < 5_000 // empty: its maker has opened it and not yet written into it
   if (alive && age < staleMs) {
@@ -92,14 +110,12 @@ async function removeStale(path: string): Promise<void> {
       todo: 'wait for it, stop it, or choose another `out`',
     })
   }
-  // Renamed first: of two runs that see the same stale lock one moves it, and neither removes the other's fresh one.
-  const aside = temporaryPath(path)
-  await rename(path, aside).catch(() => undefined)
-  await rm(aside, { force: true })
+  return text
 }
 
-async function isAlive({ pid, started, host }: Holder): Promise<boolean> {
+async function isAlive({ pid, started, boot, host }: Holder): Promise<boolean> {
   if (host !== hostname()) return true // cannot be seen from here: only its age tells
+  if (boot !== (await bootId())) return false
   try {
     process.kill(pid, 0)
   } catch (error) {
@@ -114,13 +130,18 @@ async function startTime(pid: number): Promise<string> {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '' // field 22; the name before it may hold spaces
 }
 
+/** Names the time since the machine was started; empty where the system does not say. */
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim()
+}
+
 function parseHolder(text: string): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined
-    const { pid, started, host, token } = value as Partial<Record<keyof Holder, unknown>>
-    const fits = typeof pid === 'number' && typeof started === 'string' && typeof host === 'string' && typeof token === 'string'
-    return fits ? { pid, started, host, token } : undefined
+    const { pid, started, boot, host, token } = value as Partial<Record<keyof Holder, unknown>>
+    if (typeof pid !== 'number' || typeof started !== 'string' || typeof boot !== 'string') return undefined
+    return typeof host === 'string' && typeof token === 'string' ? { pid, started, boot, host, token } : undefined
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 import { CaeError } from '../errors.js'
@@ -22,7 +22,7 @@ interface Manifest {
   readonly files: Readonly<Record<string, WrittenFile>>
 }
 
-/** A training state on its way to disk. Nothing may change it until `writeCheckpoint` returns. */
+/** A training state on its way to disk: a copy, which no step changes while it is written. */
 export interface CheckpointContent {
   readonly step: number
   readonly model: readonly SafetensorsEntry[]
@@ -69,6 +69,16 @@ export async function writeCheckpoint(folder: string, content: CheckpointContent
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined) // the first error is the one to tell
     throw outputError(path, error)
   }
+}
+
+/**
+ * Points `FOLDER/latest` at a checkpoint that is known to be whole: what is found damaged must not stay the latest.
+ * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written
+ */
+export async function pointLatest(folder: string, step: number): Promise<void> {
+  const link = join(folder, latestName)
+  const target = await readlink(link).catch(() => undefined)
+  if (target !== nameOf(step)) await replaceLink(link, nameOf(step))
 }
 
 /** Folders called `step-N`, the newest first, complete or not. */

@@ -28,14 +28,18 @@ export interface LoopParts {
   dispose(batch: BatchHandle): Promise<void>
   /** Tells an event to the run's own files and to readers; the loop waits. */
   emit(event: TrainEvent): Promise<void>
-  /** Writes a checkpoint of the present state; gives its path. Nothing changes the state meanwhile. */
-  save(): Promise<string>
+  /** Begins a checkpoint of the present state: when this has resolved the state may change, and the checkpoint is still being written. */
+  save(): Promise<void>
+  /** Waits until no checkpoint is being written; path of the newest. @throws what a write has failed with */
+  saved(): Promise<string>
+  /** Whether somebody has asked for a checkpoint since this was last called. */
+  checkpointWanted?(): boolean
   /** Whether the run is worth going on with; why not, and what to change. `recent` holds means over the last steps. */
   judge?(at: { readonly step: number; readonly steps: number; readonly recent: Metrics }): { what: string; todo: string } | undefined
   /** Measures the present state, and draws and writes its pictures; never fails. */
   draw(when: 'interval' | 'end'): Promise<void>
-  /** Path of the newest checkpoint, for the message when the run ends badly. */
-  newestCheckpoint(): string | undefined
+  /** Path of the newest checkpoint that is complete when none is being written any more, for messages. Never fails. */
+  newestCheckpoint(): Promise<string | undefined>
 }
 
 /**
@@ -46,22 +50,24 @@ export interface LoopParts {
  */
 export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise<string> {
   const { plan, settings, progress } = parts
-  const saved = { step: parts.newestCheckpoint() === undefined ? 0 : progress.step, path: parts.newestCheckpoint() }
-  const save = async (): Promise<string> => {
-    if (saved.path === undefined || saved.step !== progress.step) {
-      saved.path = await parts.save()
-      saved.step = progress.step
-    }
-    return saved.path
+  let savedStep = (await parts.newestCheckpoint()) === undefined ? undefined : progress.step
+  const save = async (): Promise<void> => {
+    if (savedStep !== progress.step) await parts.save()
+    savedStep = progress.step
   }
   /** Keeps what was learned, then gives up. Before the first step there is nothing to keep. */
   const stop = async (reason: unknown): Promise<never> => {
-    if (progress.step > 0) await save()
+    if (progress.step > 0) await save().then(parts.saved)
     throw reason
+  }
+  const drawIfDue = async (): Promise<void> => {
+    const isDue = settings.figureEvery > 0 && progress.step > 0 && progress.step % settings.figureEvery === 0
+    if (isDue && progress.step < plan.steps && !signal?.aborted) await parts.draw('interval')
   }
 
   let next = progress.step < plan.steps ? request(parts) : undefined
   try {
+    await drawIfDue() // of a resumed run: it is drawn after the checkpoint, and the part before may have ended in between
     while (next) {
       if (signal?.aborted) await stop(signal.reason)
       const waitFrom = performance.now()
@@ -73,15 +79,16 @@ export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise
         next = progress.step + 1 < plan.steps ? request(parts) : undefined // while the step runs
         const result = await computing.finally(() => disposeAll(parts, arrived.batches))
         await afterStep(parts, result, waitMs)
-        if (settings.checkpointEvery > 0 && progress.step % settings.checkpointEvery === 0) await save()
-        if (next && !signal?.aborted && settings.figureEvery > 0 && progress.step % settings.figureEvery === 0) await parts.draw('interval')
+        const isDue = settings.checkpointEvery > 0 && progress.step % settings.checkpointEvery === 0
+        if (parts.checkpointWanted?.() || isDue) await save()
+        await drawIfDue()
       }
     }
   } finally {
     const left = await next // asked for and not used: on every path out
     if (left && 'batches' in left) await disposeAll(parts, left.batches)
   }
-  const path = await save()
+  const path = await save().then(parts.saved)
   await parts.draw('end')
   return path
 }
@@ -109,11 +116,11 @@ function hyperOf(step: number, plan: RunPlan, { seed, clipNorm }: LoopSettings):
 }
 
 /** @throws {CaeError} ERR_CAE_DIVERGED when the method finds that the run has failed although its numbers are finite */
-function judge(parts: LoopParts): void {
+async function judge(parts: LoopParts): Promise<void> {
   const { progress, plan } = parts
   const verdict = parts.judge?.({ step: progress.step, steps: plan.steps, recent: progress.recent })
   if (verdict === undefined) return
-  const where = `step ${progress.step}; the last checkpoint is ${parts.newestCheckpoint() ?? 'none: none was written yet'}`
+  const where = `step ${progress.step}; the last checkpoint is ${(await parts.newestCheckpoint()) ?? 'none: none was written yet'}`
   throw new CaeError('ERR_CAE_DIVERGED', { ...verdict, where })
 }
 
@@ -133,7 +140,7 @@ async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number):
   if (progress.skippedInARow <= settings.maxSkippedSteps) return
   throw new CaeError('ERR_CAE_DIVERGED', {
     what: `${progress.skippedInARow} steps in a row had a loss or gradient that is not finite (${facts})`,
-    where: `step ${event.step}; the last good checkpoint is ${parts.newestCheckpoint() ?? 'none: none was written yet'}`,
+    where: `step ${event.step}; the last good checkpoint is ${(await parts.newestCheckpoint()) ?? 'none: none was written yet'}`,
     todo: 'lower `lr`, lengthen the warm-up, or set `clipNorm`; then start from that checkpoint with `initFrom`',
   })
 }

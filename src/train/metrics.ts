@@ -14,8 +14,8 @@ export class MetricsFile implements AsyncDisposable {
   ) {}
 
   /**
-   * Opens the file to go on behind the line of `step`: what comes after it (a run that got further than its checkpoint, a torn last line) is
-   * cut off, so that the file becomes that of an unbroken run.
+   * Opens the file to go on behind the line of `step`: what comes after it (a run that got further than its checkpoint, a measurement, which
+   * is taken again, a torn last line) is cut off, so that the file becomes that of an unbroken run.
    * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written
    */
   static async open(path: string, step: number): Promise<MetricsFile> {
@@ -78,7 +78,7 @@ function rounded(value: number): number {
 
 const blockBytes = 1 << 16
 
-/** Length of the file up to and with the last whole line of a step not after `step`. Reads from the end: such files grow large. */
+/** Length of the file up to and with the line of `step`, or of the last step before it. Reads from the end: such files grow large. */
 async function endOfStep(file: FileHandle, step: number): Promise<number> {
   let from = (await file.stat()).size
   let text = Buffer.alloc(0) // the file from `from` on, up to a line that was looked at
@@ -91,8 +91,8 @@ async function endOfStep(file: FileHandle, step: number): Promise<number> {
     for (let end = text.lastIndexOf(10); end >= 0; ) {
       const before = end === 0 ? -1 : text.lastIndexOf(10, end - 1)
       if (before < 0 && from > 0) break // the line begins in an earlier block
-      const lineStep = stepOf(text.subarray(before + 1, end))
-      if (lineStep !== undefined && lineStep <= step) return from + end + 1
+      const line = parseLine(text.subarray(before + 1, end))
+      if (line && (line.step < step || (line.step === step && line.isOfStep))) return from + end + 1
       text = text.subarray(0, before + 1)
       end = before
     }
@@ -100,10 +100,11 @@ async function endOfStep(file: FileHandle, step: number): Promise<number> {
   return 0
 }
 
-function stepOf(line: Uint8Array): number | undefined {
+/** The step that a line is about, and whether it is that step's own or a measurement's. */
+function parseLine(line: Uint8Array): { readonly step: number; readonly isOfStep: boolean } | undefined {
   try {
-    const { step } = JSON.parse(Buffer.from(line).toString())
-    return typeof step === 'number' ? step : undefined
+    const { step, lr } = JSON.parse(Buffer.from(line).toString())
+    return typeof step === 'number' ? { step, isOfStep: lr !== undefined } : undefined
   } catch {
     return undefined // torn by a kill
   }

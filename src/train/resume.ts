@@ -35,7 +35,7 @@ export async function findResumePoint(checkpoints: string, signal?: AbortSignal)
     {
       what: `none of the ${damaged.length} checkpoints of this run is whole`,
       where: damaged.map(({ parts }) => `${parts.where}: ${parts.what}`).join('\n      '),
-      todo: 'restore one from a copy, or start a new run in another `out`',
+      todo: 'restore one from a copy, or start a new run in another `out` (with `initFrom`, from weights that are whole)',
     },
     { cause: damaged[0] },
   )

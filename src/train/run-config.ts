@@ -38,6 +38,7 @@ const free = new Set<string>([
   'epochs', // compared as steps
   'initFrom', // a checkpoint takes its place
   'resume',
+  'allowConfigChange',
   'checkpointEvery',
   'keepLast',
   'keepEvery',
@@ -67,9 +68,10 @@ export function parseRunConfig(value: unknown, path: string): RunConfig {
 
 /**
  * Checks that a resumed run would compute what the unbroken one would have.
+ * @returns what was changed, as a sentence to warn with, where `allowConfigChange` lets it be; undefined where nothing was
  * @throws {CaeError} ERR_CAE_OPTION naming every option that was changed, with both values
  */
-export function assertSameRun(before: RunConfig, now: RunConfig, path: string): void {
+export function compareRuns(before: RunConfig, now: RunConfig, path: string): string | undefined {
   const stepsName = now.train.epochs === null ? 'steps' : 'epochs'
   const changes = [
     ...differences(before.model, now.model).map((change) => ({ ...change, name: `model.${change.name}` })),
@@ -82,15 +84,20 @@ export function assertSameRun(before: RunConfig, now: RunConfig, path: string): 
     ...targetChanges('the tokenizer of `target` (sha256)', before.tokenizer, now.tokenizer),
     ...targetChanges('the encoder of `target` (sha256)', before.tower, now.tower),
   ]
-  if (changes.length === 0) return
+  if (changes.length === 0) return undefined
   const list = changes.map(({ name, was, is, ...rest }) => {
     const unit = 'unit' in rest ? rest.unit : ''
     return `${name} was ${JSON.stringify(was)}${unit}, is ${JSON.stringify(is)}${unit}`
   })
+  if (now.train.allowConfigChange) {
+    return `the run goes on otherwise than it began, and ends otherwise than an unbroken one would: ${list.join('; ')}`
+  }
   throw new CaeError('ERR_CAE_OPTION', {
     what: `a resumed run must go on as it began, but ${list.join('; ')}`,
     where: path,
-    todo: 'give the old values again, or start a new run in another `out` (with `initFrom`, from the weights of this one)',
+    todo:
+      'give the old values again; start a new run in another `out` (with `initFrom`, from the weights of this one); ' +
+      'or go on all the same with `allowConfigChange` (--allow-config-change)',
   })
 }
 

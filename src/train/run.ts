@@ -1,6 +1,9 @@
 import { EventQueue } from './event-queue.js'
 import type { TrainEvent } from './events.js'
 
+/** What a run does, and its two ways to talk with whoever started it. */
+type RunWork<Result> = (emit: (event: TrainEvent) => void, checkpointWanted: () => boolean) => Promise<Result>
+
 /**
  * A training in progress: await it for its result, iterate over it for its events, do both or neither. Reading is optional and never slows
  * the training; a reader that falls behind sees the newest step, and the newest picture of each name, only. The first reader starts at the
@@ -18,9 +21,13 @@ export class TrainRun<Result> implements Promise<Result>, AsyncIterable<TrainEve
   /** Kept until somebody reads. */
   private backlog: EventQueue | undefined = new EventQueue()
   private over = false
+  private checkpointAsked = false
 
-  /** Starts `work` in a later turn of the event loop; it tells its events through `emit`, which never waits. */
-  constructor(work: (emit: (event: TrainEvent) => void) => Promise<Result>) {
+  /**
+   * Starts `work` in a later turn of the event loop; it tells its events through `emit`, which never waits, and learns from `checkpointWanted`
+   * whether `checkpoint` was called since it last looked.
+   */
+  constructor(work: RunWork<Result>) {
     this.result = this.start(work)
   }
 
@@ -40,6 +47,14 @@ export class TrainRun<Result> implements Promise<Result>, AsyncIterable<TrainEve
     return this.result.finally(settled)
   }
 
+  /**
+   * Asks for a checkpoint of the run's state after the step in flight, or after its first; the run goes on. A `checkpoint` event tells when it
+   * is complete. After the end of the run this does nothing.
+   */
+  checkpoint(): void {
+    this.checkpointAsked = true
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void, undefined> {
     const queue = this.backlog ?? new EventQueue()
     this.backlog = undefined
@@ -57,10 +72,13 @@ export class TrainRun<Result> implements Promise<Result>, AsyncIterable<TrainEve
     }
   }
 
-  private async start(work: (emit: (event: TrainEvent) => void) => Promise<Result>): Promise<Result> {
+  private async start(work: RunWork<Result>): Promise<Result> {
     await Promise.resolve()
     try {
-      return await work((event) => this.emit(event))
+      return await work(
+        (event) => this.emit(event),
+        () => this.takeCheckpointRequest(),
+      )
     } catch (error) {
       // A reader will get it: then it is not unhandled, even where nobody awaits the run.
       if (this.readers.size > 0) this.result.catch(() => undefined)
@@ -69,6 +87,12 @@ export class TrainRun<Result> implements Promise<Result>, AsyncIterable<TrainEve
       this.over = true
       for (const queue of this.readers) queue.notify()
     }
+  }
+
+  private takeCheckpointRequest(): boolean {
+    const asked = this.checkpointAsked
+    this.checkpointAsked = false
+    return asked
   }
 
   private emit(event: TrainEvent): void {

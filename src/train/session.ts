@@ -4,8 +4,9 @@ import { CaeError } from '../errors.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
+import { BackgroundWriter } from './background-writer.js'
 import type { BadImageFile } from './bad-image-file.js'
-import { pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
+import { type CheckpointContent, pointLatest, pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
 import { writeContentSums } from './content-sums-file.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
 import { type LoopParts, trainLoop } from './loop.js'
@@ -14,7 +15,7 @@ import { type Picture, PictureWriter } from './pictures.js'
 import type { RunPlan } from './plan.js'
 import { atStart, Progress } from './progress.js'
 import type { ResumePoint } from './resume.js'
-import { tensorEntries } from './tensor-files.js'
+import { copiedEntries } from './tensor-files.js'
 
 /** Everything a run is made of once it may begin: all of it checked, nothing of it written yet but the folder. */
 export interface Session {
@@ -45,8 +46,10 @@ export interface Session {
   readonly judge: LoopParts['judge']
   /** Warnings to tell as soon as an event can be told; more may come at any time. */
   readonly warnings: WarningEvent[]
-  /** Hears every event; the run waits. */
+  /** Hears every event, one after the other; the run waits. */
   emit(event: TrainEvent): Promise<void>
+  /** As in `LoopParts`. */
+  readonly checkpointWanted: () => boolean
 }
 
 /**
@@ -55,9 +58,15 @@ export interface Session {
  */
 export async function runSession(session: Session, signal?: AbortSignal): Promise<TrainSummary> {
   const { addon, config, plan, folder, resume, badImages, warnings } = session
-  const emit = async (event: TrainEvent): Promise<void> => {
-    await session.emit(event)
-    for (const warning of warnings.splice(0)) await session.emit(warning)
+  let told: Promise<unknown> = Promise.resolve()
+  const emit = (event: TrainEvent): Promise<void> => {
+    // In turn: the loop and a checkpoint that is being written tell events side by side.
+    const telling = told.then(async () => {
+      await session.emit(event)
+      for (const warning of warnings.splice(0)) await session.emit(warning)
+    })
+    told = telling.catch(() => undefined)
+    return telling
   }
   const from = resume?.state ?? atStart
   await using metrics = await MetricsFile.open(folder.metrics, from.step)
@@ -66,35 +75,48 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
     const message = `${problem.message}\n  went on from ${resume?.checkpoint.path} instead`
     warnings.push({ type: 'warning', code: 'ERR_CAE_CHECKPOINT', message })
   }
+  if (resume) await pointLatest(folder.checkpoints, resume.checkpoint.step)
   await emit(startEvent(session, from.step))
 
   const progress = new Progress(plan, from)
   const pictures = new PictureWriter(folder.images, session.pictures, emit)
   let newest = resume?.checkpoint.path
-  const save = async (): Promise<string> => {
+  const write = async (content: CheckpointContent): Promise<void> => {
     await folder.assertHeld()
     await badImages.flush()
     await writeContentSums(folder.contentSums, session.seen)
     await metrics.sync() // before the checkpoint: a resume must find the line of every step up to it
-    const checkpoint = await writeCheckpoint(folder.checkpoints, checkpointContent(session, progress, newest))
+    const checkpoint = await writeCheckpoint(folder.checkpoints, content)
     newest = checkpoint.path
     await pruneCheckpoints(folder.checkpoints, checkpoint.step, config)
     await emit({ type: 'checkpoint', ...checkpoint })
-    return checkpoint.path
   }
+  await using writer = new BackgroundWriter()
   const checkpoint = await trainLoop(
     {
       plan,
       settings: config,
       progress,
       batches: session.batches,
-      step: async (batches, hyper) => inOrder(await stepOf(session, batches, hyper), session.columns),
+      step: async (batches, hyper) => {
+        writer.throwIfFailed()
+        return inOrder(await stepOf(session, batches, hyper), session.columns)
+      },
       dispose: (batch) => addon.dispose(batch),
       emit: async (event) => {
         if (event.type === 'step') await metrics.append(event, progress.seconds)
         await emit(event)
       },
-      save,
+      async save() {
+        await writer.idle() // before the next copy of the weights is made
+        const content = await checkpointContent(session, progress, newest)
+        writer.begin(() => write(content))
+      },
+      async saved() {
+        await writer.idle()
+        return newest ?? '' // one has just been written
+      },
+      checkpointWanted: session.checkpointWanted,
       ...(session.judge ? { judge: session.judge } : {}),
       draw: async (when) => {
         const measured = await session.measure?.()
@@ -105,7 +127,11 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
         }
         await pictures.write(progress.step, when)
       },
-      newestCheckpoint: () => newest,
+      newestCheckpoint: () =>
+        writer.idle().then(
+          () => newest,
+          () => newest,
+        ),
     },
     signal,
   )
@@ -149,21 +175,25 @@ function startEvent({ folder, plan, device, precision, resume, addon, model }: S
   }
 }
 
-/** @param newest named when the weights turn out not to be worth keeping */
-function checkpointContent({ addon, model, trainer, modelMetadata }: Session, progress: Progress, newest: string | undefined) {
-  const readModel = async (names: readonly string[]) => {
-    const tensors = await addon.modelRead(model, names)
-    tensors.forEach(({ data }, at) => {
-      if (!allFinite(data)) throw notFinite(names[at] ?? '', progress.step, newest)
-    })
-    return tensors
+/**
+ * Copies what a checkpoint holds as it is now: 12 bytes a parameter, until they are written. Training may go on when this has resolved.
+ * @param newest named when the weights turn out not to be worth keeping
+ */
+async function checkpointContent(
+  { addon, model, trainer, modelMetadata }: Session,
+  progress: Progress,
+  newest: string | undefined,
+): Promise<CheckpointContent> {
+  const { step, state } = progress
+  const assertFinite = (name: string, data: Float32Array): void => {
+    if (!allFinite(data)) throw notFinite(name, step, newest)
   }
   return {
-    step: progress.step,
-    model: tensorEntries(addon.modelTensors(model), readModel),
+    step,
+    model: await copiedEntries(addon.modelTensors(model), (names) => addon.modelRead(model, names), assertFinite),
     modelMetadata,
-    optimizer: tensorEntries(addon.trainerTensors(trainer), (names) => addon.trainerRead(trainer, names)),
-    state: progress.state,
+    optimizer: await copiedEntries(addon.trainerTensors(trainer), (names) => addon.trainerRead(trainer, names)),
+    state,
   }
 }
 

@@ -8,14 +8,15 @@ export type WriteTensors = (names: readonly string[], tensors: readonly F32Tenso
 
 /** Tensors are moved in groups of about so many bytes: one by one, the small ones cost a trip across the border each. */
 const groupBytes = 4 << 20
+/** The same where all are copied at once, and the training waits. */
+const copiedGroupBytes = 32 << 20
 
 /**
  * What to write of a model or an optimizer. Tensors are fetched when their turn comes, and the next group while one is written, so that few at a
  * time are in memory.
  */
 export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): SafetensorsEntry[] {
-  const inFileOrder = [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
-  const groups = groupsOf(inFileOrder)
+  const groups = groupsOf(inFileOrder(infos))
   const coming = new Map<number, Promise<readonly F32Tensor[]>>()
   const fetch = (at: number): Promise<readonly F32Tensor[]> => {
     const names = (groups[at] ?? []).map(({ name }) => name)
@@ -39,6 +40,31 @@ export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): 
 }
 
 /**
+ * The same as a copy of all tensors at this moment: they may change as soon as this has resolved. Each is let go of when it is written.
+ * @param check is called with each tensor before it is written
+ */
+export async function copiedEntries(
+  infos: readonly TensorInfo[],
+  read: ReadTensors,
+  check?: (name: string, data: Float32Array) => void,
+): Promise<SafetensorsEntry[]> {
+  const copies = new Map<string, F32Tensor>()
+  const copied = async (names: readonly string[]): Promise<F32Tensor[]> =>
+    names.map((name) => {
+      const tensor = copies.get(name)
+      if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
+      copies.delete(name)
+      check?.(name, tensor.data)
+      return tensor
+    })
+  for (const group of groupsOf(infos, copiedGroupBytes)) {
+    const names = group.map(({ name }) => name)
+    for (const [at, tensor] of (await read(names)).entries()) copies.set(names[at] ?? '', tensor)
+  }
+  return tensorEntries(infos, copied)
+}
+
+/**
  * Fills a model or an optimizer from a file that must hold exactly its tensors. All is checked before anything is written.
  * @throws {CaeError} ERR_CAE_CHECKPOINT naming every missing and unexpected tensor, or the first whose shape differs
  */
@@ -55,14 +81,19 @@ export async function restoreTensors(path: string, infos: readonly TensorInfo[],
   }
 }
 
-function groupsOf(infos: readonly TensorInfo[]): TensorInfo[][] {
+/** As the writer orders float32 tensors. */
+function inFileOrder(infos: readonly TensorInfo[]): TensorInfo[] {
+  return [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+}
+
+function groupsOf(infos: readonly TensorInfo[], most = groupBytes): TensorInfo[][] {
   const groups: TensorInfo[][] = []
   let room = 0
   for (const info of infos) {
     const bytes = 4 * info.shape.reduce((product, size) => product * size, 1)
     if (bytes > room) {
       groups.push([])
-      room = groupBytes
+      room = most
     }
     groups.at(-1)?.push(info)
     room -= bytes

@@ -65,21 +65,22 @@ test('a run goes through every command', async () => {
   expect(inspection).toMatchObject({ usable: true, step: 300, method: 'cae' })
 })
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s ends the step and checkpoints, and --resume auto ends with the weights of an undisturbed run',
-  async (signal) => {
-    const run = startCli(pretrain('stopped', '--json'))
-    await run.said('stdout', '"type":"step"')
-    run.kill(signal)
-    const { status, stdout, stderr } = await run.finished
-    expect({ status, stderr }).toEqual({ status: signal === 'SIGINT' ? 130 : 143, stderr: expect.stringContaining(`stopped by ${signal}`) })
-    expect(stdout).not.toContain('"step":300,')
-    expect(await runCli(pretrain('stopped', '--resume', 'auto'))).toMatchObject({ status: 0 })
-    expect(await runCli(pretrain('undisturbed'))).toMatchObject({ status: 0 })
-    const [stopped, undisturbed] = await Promise.all(['stopped', 'undisturbed'].map(weights))
-    expect(stopped?.equals(undisturbed as Buffer)).toBe(true)
-  },
-)
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)('%s ends the step and checkpoints, and --resume auto ends with the weights of an undisturbed run', async (signal, wanted) => {
+  const run = startCli(pretrain('stopped', '--json'))
+  await run.said('stdout', '"type":"step"')
+  run.kill(signal)
+  const { status, stdout, stderr } = await run.finished
+  expect({ status, stderr }).toEqual({ status: wanted, stderr: expect.stringContaining(`stopped by ${signal}`) })
+  expect(stdout).not.toContain('"step":300,')
+  expect(await runCli(pretrain('stopped', '--resume', 'auto'))).toMatchObject({ status: 0 })
+  expect(await runCli(pretrain('undisturbed'))).toMatchObject({ status: 0 })
+  const [stopped, undisturbed] = await Promise.all(['stopped', 'undisturbed'].map(weights))
+  expect(stopped?.equals(undisturbed as Buffer)).toBe(true)
+})
 
 test('a second SIGINT leaves at once', async () => {
   const slow = '--model cae-tiny --batch-size 12 --steps 5 --precision fp32 --json'.split(' ')
@@ -91,6 +92,33 @@ test('a second SIGINT leaves at once', async () => {
   const { status, stderr } = await run.finished
   expect({ status, stderr }).toEqual({ status: 130, stderr: expect.not.stringContaining('stopped by') })
   expect(existsSync(at('slow', 'checkpoints', 'latest'))).toBe(false)
+})
+
+test('under Slurm SIGUSR1 and SIGUSR2 make a checkpoint each, and the run goes on to its end', async () => {
+  const run = startCli(pretrain('job', '--json', '--steps', '600'), { env: { SLURM_JOB_ID: '7' } })
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+    await run.said('stdout', '"type":"step"')
+    run.kill(signal)
+    await run.said('stdout', '"type":"checkpoint"')
+  }
+  const { status, stdout, stderr } = await run.finished
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/SIGUSR1: writing a checkpoint[\s\S]*SIGUSR2: writing/) })
+  expect(stdout.match(/"type":"checkpoint","step":\d+/g)).toEqual([expect.anything(), expect.anything(), '"type":"checkpoint","step":600'])
+})
+
+test('elsewhere SIGUSR2 has no such meaning', async () => {
+  const run = startCli(pretrain('plain', '--json'), { env: { SLURM_JOB_ID: undefined } })
+  await run.said('stdout', '"type":"step"')
+  run.kill('SIGUSR2')
+  expect((await run.finished).status).toBeNull() // ended by the signal
+})
+
+test('a reader that has gone ends a training with a checkpoint too', async () => {
+  const run = startCli(pretrain('unread', '--json'))
+  await run.said('stdout', '"type":"step"')
+  run.stopReading()
+  expect(await run.finished).toMatchObject({ status: 141, stderr: expect.stringContaining('stopped by SIGPIPE') })
+  expect(existsSync(at('unread', 'checkpoints', 'latest', 'model.safetensors'))).toBe(true)
 })
 
 function weights(run: string): Promise<Buffer> {

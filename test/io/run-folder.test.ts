@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { temporaryFolder } from '../support/temporary-folder.js'
 const folder = temporaryFolder()
 const out = () => join(folder(), 'run')
 const lock = () => join(out(), 'run.lock')
+const bootFile = '/proc/sys/kernel/random/boot_id'
 
 describe('inspectRunFolder', () => {
   test('finds a place for a new run in what is missing, empty, or holds other things', async () => {
@@ -81,19 +83,27 @@ describe('RunFolder', () => {
     })
   })
 
-  const holder = { pid: process.pid, started: '1', host: hostname(), token: 'x' }
+  const boot = existsSync(bootFile) ? readFileSync(bootFile, 'utf8').trim() : ''
+  const holder = { pid: process.pid, started: '1', boot, host: hostname(), token: 'x' }
   const dead = async () => {
     const child = spawn(process.execPath, ['-e', ''])
     await once(child, 'exit')
     return { ...holder, pid: child.pid }
   }
+  /** What a run of this very process writes: nothing but the boot tells it from a live one. */
+  const ownLock = async () => {
+    await using _ = await RunFolder.claim(join(folder(), 'other'))
+    return JSON.parse(await readFile(join(folder(), 'other', 'run.lock'), 'utf8'))
+  }
   test.each([
     ['of a process that has ended', dead],
     ['of a process whose number another one has now', async () => holder],
+    ['from before the machine was started', async () => ({ ...(await ownLock()), boot: 'earlier' })],
     ['that was never filled', async () => ''],
   ])('takes over a lock %s', async (_, make) => {
+    const content = JSON.stringify(await make())
     await mkdir(out())
-    await writeFile(lock(), JSON.stringify(await make()))
+    await writeFile(lock(), content)
     const old = new Date(Date.now() - 60_000)
     await utimes(lock(), old, old)
     await using run = await RunFolder.claim(out())

@@ -21,6 +21,8 @@ interface CliOptions {
 export interface Started {
   readonly finished: Promise<Finished>
   kill(signal: NodeJS.Signals): void
+  /** Closes our end of its standard output, as a reader does that has enough. */
+  stopReading(): void
   /** Waits until one of its streams has said something. */
   said(stream: 'stdout' | 'stderr', text: string): Promise<void>
 }
@@ -37,6 +39,7 @@ export function startCli(args: readonly string[], o: CliOptions = {}): Started {
       ({ code, stdout, stderr }) => ({ status: typeof code === 'number' ? code : null, stdout, stderr }),
     ),
     kill: (signal) => child.kill(signal),
+    stopReading: () => void child.stdout?.destroy(),
     async said(stream, text) {
       const from = child[stream]
       for (let all = ''; !all.includes(text); ) all += (await once(from as NonNullable<typeof from>, 'data'))[0]

@@ -64,12 +64,12 @@ function world(given: {
     async save() {
       newest = `step-${progress.step}`
       log.push(`save ${progress.step}`)
-      return newest
     },
+    saved: async () => newest ?? '',
     async draw(when) {
       log.push(`draw ${when}`)
     },
-    newestCheckpoint: () => newest,
+    newestCheckpoint: async () => newest,
   }
   const events = () => log.filter((entry) => !/^(data|begin|end) /.test(entry))
   return { parts, log, events, hypers, alive, progress }
@@ -110,6 +110,19 @@ test('goes on from where its progress stands', async () => {
   await trainLoop(parts)
   expect(hypers.map(({ step }) => step)).toEqual([7, 8, 9])
   expect(events()).toEqual(['step 8', 'epoch 2', 'save 8', 'step 9', 'draw interval', 'step 10', 'save 10', 'draw end'])
+})
+
+test('a figure that was due at the checkpoint it goes on from is drawn again: the part before may have ended in between', async () => {
+  const { parts, events } = world({ from: 6 })
+  await trainLoop(parts)
+  expect(events().slice(0, 2)).toEqual(['draw interval', 'step 7'])
+})
+
+test('whoever asks for a checkpoint gets one after the step, and the run goes on', async () => {
+  const { parts, events } = world({ change: { figureEvery: 0 } })
+  let looks = 0
+  await trainLoop({ ...parts, checkpointWanted: () => ++looks === 2 })
+  expect(events().filter((entry) => entry.startsWith('save'))).toEqual(['save 2', 'save 4', 'save 8', 'save 10'])
 })
 
 test('a run that is already at its end only draws', async () => {

@@ -57,6 +57,13 @@ test.each([0, 1, 7, 499, 500])('a resume at step %d keeps the lines up to it', a
   expect((await steps()).at(-1)).toBe(step + 1)
 })
 
+test('a measurement of the very step is cut off, as it will be taken again; that of an earlier one stays', async () => {
+  const lines = ['{"step":1,"lr":1}', '{"step":1,"heldout_psnr":5}', '{"step":2,"lr":1}', '{"step":2,"heldout_psnr":6}']
+  await writeFile(path(), `${lines.join('\n')}\n`)
+  await using _ = await MetricsFile.open(path(), 2)
+  expect(await readFile(path(), 'utf8')).toBe(`${lines.slice(0, 3).join('\n')}\n`)
+})
+
 test('a torn last line is cut off', async () => {
   await writeFile(path(), '{"step":1}\n{"step":2}\n')
   await appendFile(path(), '{"step":3,"lo')

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 
 import { openSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
 import type { F32Tensor, TensorInfo } from '../../src/native/types.js'
-import { restoreTensors, tensorEntries } from '../../src/train/tensor-files.js'
+import { copiedEntries, restoreTensors, tensorEntries } from '../../src/train/tensor-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const folder = temporaryFolder()
@@ -36,6 +36,19 @@ test('writes every tensor, few across the border at a time and each once', async
   const { asked, read } = source()
   await writeSafetensors(path(), tensorEntries(infos, read))
   expect(asked).toEqual([['a', 'b.bias'], ['b.weight'], ['c'], ['d']])
+  await using file = await openSafetensors(path())
+  for (const [name, tensor] of tensors) expect(same(await file.readFloat32(name), tensor)).toBe(true)
+})
+
+test('a copy is written as it was when it was taken, and each of its tensors is let go of then', async () => {
+  const { asked, read } = source()
+  const checked: string[] = []
+  const entries = await copiedEntries(infos, read, (name) => checked.push(name))
+  expect(asked.flat().sort()).toEqual([...tensors.keys()].sort())
+  expect(checked).toEqual([])
+  await writeSafetensors(path(), entries)
+  expect(asked.flat()).toHaveLength(tensors.size)
+  expect(checked).toEqual(['a', 'b.bias', 'b.weight', 'c', 'd'])
   await using file = await openSafetensors(path())
   for (const [name, tensor] of tensors) expect(same(await file.readFloat32(name), tensor)).toBe(true)
 })
