@@ -28,6 +28,7 @@ import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
 import { chooseDevice } from './device.js'
+import { measureEncoder } from './measure-encoder.js'
 import { ContextAutoencoder } from './model.js'
 import type { NativeModel } from './native-model.js'
 import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
@@ -94,6 +95,7 @@ const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
       seed,
     ),
   ],
+  measure: measureEncoder,
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
@@ -132,11 +134,11 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device as DeviceName))
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const trial = resolved.train.precision === 'auto' && first?.[0] ? await tokenizer?.tokenize(first[0]) : undefined
+  const trial = resolved.train.precision === 'auto' && first?.[0] ? await tokenizer?.tokenize(first[0].handle) : undefined
   const precision = await wantedPrecision(
     resolved,
     earlier,
-    { addon, device, batch: trial ?? first?.[0], schedule: scheduleAt(plan, 0), signal },
+    { addon, device, batch: trial ?? first?.[0]?.handle, schedule: scheduleAt(plan, 0), signal },
     warnings,
   ).finally(() => trial && addon.dispose(trial))
   const config: RunConfig = {
@@ -154,7 +156,9 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   try {
     await using folder = await RunFolder.claim(out)
     await folder.writeConfig(config)
-    if (!earlier) await rm(folder.badImages, { force: true }) // of a run that never got to a checkpoint
+    if (!earlier) {
+      for (const path of [folder.badImages, folder.debug]) await rm(path, { recursive: true, force: true }) // of a run that never got to a checkpoint
+    }
     await using trainer = await openTrainer(addon, native.handle, config, earlier)
     await using listeners = new Listeners([tensorBoardListener(folder.tensorboard)])
     const { alpha, exif, maxPixels, figureImages: count, holdout, seed } = resolved.train
@@ -179,6 +183,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         pictures: [...kind.pictures(model, shown, seed, tokenizer?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
+        captured: { config, view: resolved.view ?? [0, 0], name: (index) => dataset.name?.(index) ?? `#${index}` },
         judge: method.judge,
         tokenize: tokenizer && ((batch) => tokenizer.tokenize(batch)),
         warnings,

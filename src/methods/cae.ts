@@ -101,7 +101,7 @@ function nearestDivisor(n: number, wanted: number): number {
 export const cae = defineMethod({
   name: 'cae',
   views: 1,
-  columns: ['loss', 'loss_main', 'loss_align', 'mlm_acc'], // the last with token targets
+  columns: ['loss', 'loss_main', 'loss_align', 'relative_loss', 'mlm_acc'], // the last with token targets
   fields: caeFields,
   groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
   architecture: {

@@ -57,6 +57,23 @@ test.each([0, 1, 7, 499, 500])('a resume at step %d keeps the lines up to it', a
   expect((await steps()).at(-1)).toBe(step + 1)
 })
 
+test('what was measured after the step of a resume is cut off: it is measured again', async () => {
+  {
+    await using file = await MetricsFile.open(path(), 0)
+    for (const step of [1, 2, 3]) {
+      await file.append(event(step), step)
+      await file.appendMeasure({ type: 'measure', step, metrics: { feature_std: 0.5 } })
+    }
+  }
+  await using _ = await MetricsFile.open(path(), 2)
+  const lines = (await readFile(path(), 'utf8')).trim().split('\n')
+  expect(lines.map((line) => [JSON.parse(line).step, JSON.parse(line).heldout_feature_std])).toEqual([
+    [1, undefined],
+    [1, 0.5],
+    [2, undefined],
+  ])
+})
+
 test('a torn last line is cut off', async () => {
   await writeFile(path(), '{"step":1}\n{"step":2}\n')
   await appendFile(path(), '{"step":3,"lo')
