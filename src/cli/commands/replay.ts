@@ -33,7 +33,7 @@ async function replayStep(folder: string, { data, json }: { readonly data?: stri
   process.exitCode = result.reproduced ? 0 : 1
 }
 
-function rows({ step, reproduced, recorded, replayed, samples, nonFinite }: Replay): [string, string][] {
+function rows({ step, reproduced, recorded, replayed, samples, nonFinite, findings }: Replay): [string, string][] {
   const values = Object.entries(recorded).map(([name, value]): [string, string] => {
     const now = replayed[name]
     return [name.replaceAll('_', ' '), Object.is(value, now) ? String(value) : `${value} then, ${now} now`]
@@ -42,16 +42,18 @@ function rows({ step, reproduced, recorded, replayed, samples, nonFinite }: Repl
     ['step', String(step)],
     ['reproduced', reproduced ? 'yes, bit for bit' : 'no: another machine, another number of threads, or images that have changed'],
     ...values,
-    ['weights', told(nonFinite.weights)],
-    ['activations', told(nonFinite.activations)],
-    ['gradients', told(nonFinite.gradients)],
+    ['weights', told(nonFinite.weights, findings.weights)],
+    ['activations', told(nonFinite.activations, findings.activations)],
+    ['gradients', told(nonFinite.gradients, findings.gradients)],
     ['images', `${samples.length}: ${samples.map(({ name }) => name).join(', ')}`],
   ]
 }
 
-function told(tensors: readonly TensorFinding[]): string {
-  if (tensors.length === 0) return 'all finite'
-  const names = tensors.slice(0, mostNamed).map(({ name, nonFinite }) => `${name} (${nonFinite} numbers)`)
-  const others = tensors.length > mostNamed ? ` and ${tensors.length - mostNamed} more` : ''
+/** Finite numbers too large to be squared and added up make a norm infinite, hence the largest. */
+function told(failed: readonly TensorFinding[], all: readonly TensorFinding[]): string {
+  const largest = all.reduce((best, one) => (one.largest > best.largest ? one : best), { name: '', largest: 0, nonFinite: 0 })
+  if (failed.length === 0) return `all finite, up to ${largest.largest.toPrecision(3)} in ${largest.name}`
+  const names = failed.slice(0, mostNamed).map(({ name, nonFinite }) => `${name} (${nonFinite} numbers)`)
+  const others = failed.length > mostNamed ? ` and ${failed.length - mostNamed} more` : ''
   return `not finite: ${names.join(', ')}${others}`
 }
