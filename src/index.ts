@@ -28,6 +28,7 @@ export { type ImportOptions, type ImportReport, importWeights } from './api/impo
 export { type Inspection, inspect, type ModelInspection, type TokenizerInspection } from './api/inspect.js'
 export { ContextAutoencoder, type CreateOptions, type ForwardOptions } from './api/model.js'
 export type { Reconstruction, ReconstructOptions } from './api/reconstruct.js'
+export { type Replay, type ReplayOptions, replay } from './api/replay.js'
 export type { BatchInput, F32Tensor, I32Tensor, Images, ImageTensor, U8Tensor } from './api/tensors.js'
 export { Tokenizer, type TokenizerReconstruction } from './api/tokenizer.js'
 export { type StepHyper, Trainer, type TrainerOptions, type TrainerState } from './api/trainer.js'
@@ -40,7 +41,7 @@ export type { CAEConfig, CAEConfigInput } from './methods/cae.js'
 export type { DvaeConfig, DvaeInput } from './methods/dvae.js'
 export type { LightDvaeConfig, LightDvaeInput } from './methods/dvae-light.js'
 export type { TokenizerConfig, TokenizerInput, TokenizerPresetName } from './methods/resolve.js'
-export type { StepMetrics, TensorInfo } from './native/types.js'
+export type { StepFindings, StepMetrics, TensorFinding, TensorInfo } from './native/types.js'
 
 // Data
 

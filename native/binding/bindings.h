@@ -32,6 +32,7 @@ Napi::Value tokenizerMeasure(const Napi::CallbackInfo& info);
 // trainer_binding.cpp
 Napi::Value createTrainer(const Napi::CallbackInfo& info);
 Napi::Value step(const Napi::CallbackInfo& info);
+Napi::Value examineStep(const Napi::CallbackInfo& info);
 Napi::Value trainerTensors(const Napi::CallbackInfo& info);
 Napi::Value trainerRead(const Napi::CallbackInfo& info);
 Napi::Value trainerWrite(const Napi::CallbackInfo& info);
@@ -39,6 +40,7 @@ Napi::Value trainerUpdates(const Napi::CallbackInfo& info);
 
 // task_binding.cpp
 Napi::Value modelFeatures(const Napi::CallbackInfo& info);
+Napi::Value featureSpread(const Napi::CallbackInfo& info);
 Napi::Value nearestNeighbors(const Napi::CallbackInfo& info);
 Napi::Value createLinearProbe(const Napi::CallbackInfo& info);
 Napi::Value linearProbeStep(const Napi::CallbackInfo& info);

@@ -239,12 +239,15 @@ class ContextAutoencoder : public Method {
                                       dropPath(args, DropPathStack::kRegressor, projected), pass);
   }
 
-  /// Cross-entropy with token ids, or squared error of normalised pixels (spec/cae.md 2.1, 1.7), in float32.
+  /// Cross-entropy with token ids, or squared error of normalised pixels (spec/cae.md 2.1, 1.7), in float32; and the
+  /// same relative to what knowing nothing gives: all ids alike, or the mean of the pixels for every pixel.
   Losses mainLoss(const at::Tensor& rows, const Tokens& tokens, const Batch& batch) const {
     Losses losses;
     if (config_.target == Target::kTokens) {
       const at::Tensor ids = batch.ids.to(at::kLong).gather(1, tokens.split.masked).flatten();  // [B·Nm]
       losses.metrics["loss_main"] = at::cross_entropy_loss(rows, ids);
+      losses.metrics["relative_loss"] =
+          losses.metrics.at("loss_main").detach() / std::log(static_cast<double>(config_.neck.outputs));
       losses.metrics["mlm_acc"] = rows.detach().argmax(1).eq(ids).to(at::kFloat).mean();
       return losses;
     }
@@ -255,6 +258,7 @@ class ContextAutoencoder : public Method {
       target = (target - mean) / at::sqrt(variance + 1e-6);
     }
     losses.metrics["loss_main"] = at::mse_loss(rows, target);
+    losses.metrics["relative_loss"] = losses.metrics.at("loss_main").detach() / varianceOf(target);
     return losses;
   }
 
@@ -284,6 +288,13 @@ class ContextAutoencoder : public Method {
 
   static at::Tensor toUnitLength(const at::Tensor& x) {
     return x / at::linalg_vector_norm(x, 2, at::OptionalIntArrayRef(2), /*keepdim=*/true);
+  }
+
+  /// Mean square less squared mean: a step can spare two sweeps through memory, at::var takes many times as long.
+  /// Images of a single colour have no variance, hence the bound.
+  static at::Tensor varianceOf(const at::Tensor& x) {
+    const at::Tensor flat = x.flatten();
+    return (flat.dot(flat) / flat.numel() - flat.mean().square()).clamp_min(1e-6);
   }
 
   /// teacher = momentum · teacher + (1 - momentum) · encoder (spec/cae.md 1.9).

@@ -54,7 +54,7 @@ class Method {
   /// it side by side.
   virtual Losses forward(const Batch& batch, const ForwardArgs& args) = 0;
 
-  /// Lets a momentum target follow the network: once a training step, between its forward passes and its update.
+  /// Lets a momentum target follow the network: before every update of the network, after the step's forward passes.
   virtual void followNetwork() {}
 
   /// Lets an average of the weights follow them: after every update of the network.

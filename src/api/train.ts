@@ -31,6 +31,7 @@ import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
 import { chooseDevice } from './device.js'
+import { measureEncoder } from './measure-encoder.js'
 import { ContextAutoencoder } from './model.js'
 import type { NativeModel } from './native-model.js'
 import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
@@ -97,6 +98,7 @@ const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
     const reconstruct: typeof model.reconstruct = (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) })
     return [reconstructionPicture({ reconstruct }, shown, seed)]
   },
+  measure: measureEncoder,
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
@@ -139,11 +141,11 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   await using targets = await target?.open(addon, device as DeviceName)
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const trial = resolved.train.precision === 'auto' && first?.[0] ? await targets?.complete(first[0]) : undefined
+  const trial = resolved.train.precision === 'auto' && first?.[0] ? await targets?.complete(first[0].handle) : undefined
   const precision = await wantedPrecision(
     resolved,
     earlier,
-    { addon, device, batch: trial ?? first?.[0], schedule: scheduleAt(plan, 0), signal },
+    { addon, device, batch: trial ?? first?.[0]?.handle, schedule: scheduleAt(plan, 0), signal },
     warnings,
   ).finally(() => trial && addon.dispose(trial))
   const config: RunConfig = {
@@ -163,7 +165,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     await using folder = await RunFolder.claim(out)
     await folder.writeConfig(config)
     // Of a run that never got to a checkpoint.
-    if (!earlier) for (const path of [folder.badImages, folder.contentSums]) await rm(path, { force: true })
+    if (!earlier) for (const path of [folder.badImages, folder.contentSums, folder.debug]) await rm(path, { recursive: true, force: true })
     await using trainer = await openTrainer(addon, native.handle, config, earlier)
     await using listeners = new Listeners([tensorBoardListener(folder.tensorboard)])
     const { alpha, exif, maxPixels, readTimeout, figureImages: count, holdout, seed } = resolved.train
@@ -190,6 +192,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         pictures: [...kind.pictures(model, shown, seed, targets?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
+        captured: { config, view: resolved.view ?? null, name: (index) => dataset.name?.(index) ?? `#${index}` },
         judge: method.judge,
         complete: targets?.complete,
         warnings,

@@ -15,6 +15,7 @@ const names = {
   checkpoints: 'checkpoints',
   images: 'images',
   tensorboard: 'tensorboard',
+  debug: 'debug',
   lock: 'run.lock',
 } as const
 
@@ -75,6 +76,8 @@ export class RunFolder implements AsyncDisposable {
   readonly checkpoints: string
   readonly images: string
   readonly tensorboard: string
+  /** Captured steps; made when there is one. */
+  readonly debug: string
 
   private constructor(
     readonly out: string,
@@ -86,6 +89,7 @@ export class RunFolder implements AsyncDisposable {
     this.checkpoints = join(out, names.checkpoints)
     this.images = join(out, names.images)
     this.tensorboard = join(out, names.tensorboard)
+    this.debug = join(out, names.debug)
   }
 
   /**
@@ -98,7 +102,7 @@ export class RunFolder implements AsyncDisposable {
     try {
       const folder = new RunFolder(out, lock)
       for (const path of [folder.checkpoints, folder.images]) await makeFolder(path)
-      for (const path of [out, folder.checkpoints, folder.images]) await removeUnfinished(path)
+      for (const path of [out, folder.checkpoints, folder.images, folder.debug]) await removeUnfinished(path)
       await syncFolder(out)
       return folder
     } catch (error) {
@@ -147,7 +151,7 @@ async function makeWithParents(path: string): Promise<void> {
 
 async function removeUnfinished(folder: string): Promise<void> {
   try {
-    for (const name of await readdir(folder)) {
+    for (const name of await namesIn(folder)) {
       if (name.startsWith(temporaryMark)) await rm(join(folder, name), { recursive: true, force: true })
     }
   } catch (error) {

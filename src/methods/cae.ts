@@ -119,7 +119,8 @@ function nearestDivisor(n: number, wanted: number): number {
 export const cae = defineMethod({
   name: 'cae',
   views: 1,
-  columns: ['loss', 'loss_main', 'loss_align', 'mlm_acc', 'cosine'], // `mlm_acc` with tokens; `cosine` with latents, which have no `loss_align`
+  // `mlm_acc` with tokens; `cosine` with latents, which have neither `loss_align` nor `relative_loss`.
+  columns: ['loss', 'loss_main', 'loss_align', 'relative_loss', 'mlm_acc', 'cosine'],
   fields: caeFields,
   groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
   architecture: {

@@ -7,6 +7,7 @@ import type {
   CropSpec,
   DecodedSample,
   F32Tensor,
+  FeatureSpread,
   ForwardOptions,
   Hyper,
   I32Tensor,
@@ -21,6 +22,7 @@ import type {
   Neighbors,
   PooledFeatures,
   ProbeMetrics,
+  StepFindings,
   StepMetrics,
   TensorInfo,
   TokenizerMeasures,
@@ -49,11 +51,13 @@ export interface Addon {
   tokenizerMeasure(model: ModelHandle, batch: BatchHandle): Promise<TokenizerMeasures>
   createTrainer(model: ModelHandle, config: NativeTrainConfig): Promise<TrainerHandle>
   step(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
+  examineStep(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepFindings>
   trainerTensors(trainer: TrainerHandle): TensorInfo[]
   trainerRead(trainer: TrainerHandle, names: readonly string[]): Promise<F32Tensor[]>
   trainerWrite(trainer: TrainerHandle, names: readonly string[], tensors: readonly F32Tensor[], updates: number): Promise<void>
   trainerUpdates(trainer: TrainerHandle): Promise<number>
   modelFeatures(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<PooledFeatures>
+  featureSpread(features: F32Tensor): Promise<FeatureSpread>
   nearestNeighbors(bank: F32Tensor, queries: F32Tensor, k: number): Promise<Neighbors>
   createLinearProbe(config: NativeConfig, seed: number, device: string): Promise<LinearProbeHandle>
   linearProbeStep(

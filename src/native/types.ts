@@ -149,6 +149,31 @@ export interface StepMetrics {
   readonly computeNs: number
 }
 
+/** One tensor of a step that was looked at. */
+export interface TensorFinding {
+  readonly name: string
+  /** How many of its numbers are NaN or infinite. */
+  readonly nonFinite: number
+  /** Magnitude of the others. */
+  readonly largest: number
+}
+
+/** Where a step stops being finite: activations in the order of the forward pass, weights and gradients in that of the network. */
+export interface StepFindings {
+  readonly values: StepMetrics['values']
+  readonly weights: readonly TensorFinding[]
+  readonly activations: readonly TensorFinding[]
+  readonly gradients: readonly TensorFinding[]
+}
+
+/** How far the features of different images lie apart; NaN where a feature is not finite. */
+export interface FeatureSpread {
+  /** Standard deviation of the rows' directions, times the root of their width: 1 spread evenly, 0 all alike. */
+  readonly std: number
+  /** exp(entropy) of the singular values' shares: 1 to the smaller side of the matrix. */
+  readonly effectiveRank: number
+}
+
 /** How a trainer runs and what its optimizer is (spec/cae.md 6.1). */
 export interface NativeTrainConfig {
   readonly precision: 'fp32' | 'bf16'
