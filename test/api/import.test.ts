@@ -74,6 +74,27 @@ describe('a whole Context Autoencoder of others', () => {
     expect((await inspect(at('ours'))).uses).toEqual(['embed', 'eval', 'init-from'])
   })
 
+  test('of the second version predicts latents', async () => {
+    const { decoderDepth: _, ...model } = config
+    await using v2 = await ContextAutoencoder.create({ ...model, target: 'latents', latentDim: 6 }, { seed: 1, device: 'cpu' })
+    const weights = await v2.weights()
+    const rename = toCaeNaming('B')
+    const entries = Object.entries(weights).map(([name, { data, shape }]) => ({
+      name: rename(name) ?? '',
+      dtype: 'F32' as const,
+      data,
+      shape,
+    }))
+    await writeSafetensors(at('v2.safetensors'), entries)
+    expect(await importWeights(at('v2.safetensors'), { out: at('ours'), numHeads: 2 })).toMatchObject({
+      kind: 'cae',
+      keys: { missing: [] },
+    })
+    await using loaded = await ContextAutoencoder.load(at('ours'), { device: 'cpu' })
+    expect(await loaded.weights()).toEqual(weights)
+    expect(loaded.config).toMatchObject({ target: 'latents', latentDim: 6, decoderDepth: 0, decoderLayerScaleInit: 0.1 })
+  })
+
   test('gives its encoder, with or without the rest', async () => {
     const { model, path } = await written('B')
     await using _ = model
