@@ -15,9 +15,7 @@ const Request = z.object({
 /** Every tensor in an array of its own. */
 async function read(path: string): Promise<SafetensorsEntry[]> {
   await using file = await openTensorFile(path)
-  const entries: SafetensorsEntry[] = []
-  for (const name of file.tensors.keys()) entries.push({ name, ...(await file.read(name)) })
-  return entries
+  return await Promise.all([...file.tensors.keys()].map(async (name) => ({ name, ...(await file.read(name)) })))
 }
 
 const load = (path: string) => Encoder.load(path, { device: 'cpu' })
