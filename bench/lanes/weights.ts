@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Encoder, exportModel } from '#lib/index.js'
 import { type SafetensorsEntry, writeSafetensors } from '#lib/io/safetensors.js'
 import { openTensorFile } from '#lib/io/tensor-file.js'
+import { loadAddon } from '#lib/native/load.js'
 import { readMemory } from '../harness/memory.js'
 
 const Request = z.object({
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
   const entries = new Map<string, SafetensorsEntry[]>()
   const encoders = new Map<string, Encoder>()
   const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
+  await loadAddon() // as the peer has imported torch
   answer({ ready: true })
   for await (const line of createInterface({ input: process.stdin })) {
     const { do: kind, path, from } = Request.parse(JSON.parse(line))
