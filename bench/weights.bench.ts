@@ -50,6 +50,7 @@ export const weightsBench = defineBench({
             await process.next(Ready)
             const { ms, cpuMs } = await process.request(request, Timed)
             cpu.set(`${what}/${name}`, [...(cpu.get(`${what}/${name}`) ?? []), cpuMs])
+            context.say(`    ${name}: ${ms.toFixed(0)} ms, ${cpuMs.toFixed(0)} ms of processor time`)
             return ms
           },
         })
@@ -60,9 +61,12 @@ export const weightsBench = defineBench({
       }
       for (const format of formats) {
         const path = file(format)
+        await compare(`model ${format}`, { do: 'model', path }, { peer: { do: 'model', path } })
+      }
+      for (const format of formats) {
+        const path = file(format)
         const call = format === 'safetensors' ? { call: { do: 'call', path } } : {}
         await compare(`read ${format}`, { do: 'read', path }, { peer: { do: 'read', path }, ...call })
-        await compare(`model ${format}`, { do: 'model', path }, { peer: { do: 'model', path } })
       }
       const from = file('safetensors')
       const out = join(folder, 'written.safetensors')

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Encoder, exportModel } from '#lib/index.js'
 import { type SafetensorsEntry, writeSafetensors } from '#lib/io/safetensors.js'
 import { openTensorFile } from '#lib/io/tensor-file.js'
+import { loadAddon } from '#lib/native/load.js'
 import { readMemory } from '../harness/memory.js'
 
 const Request = z.object({
@@ -15,9 +16,7 @@ const Request = z.object({
 /** Every tensor in an array of its own. */
 async function read(path: string): Promise<SafetensorsEntry[]> {
   await using file = await openTensorFile(path)
-  const entries: SafetensorsEntry[] = []
-  for (const name of file.tensors.keys()) entries.push({ name, ...(await file.read(name)) })
-  return entries
+  return await Promise.all([...file.tensors.keys()].map(async (name) => ({ name, ...(await file.read(name)) })))
 }
 
 const load = (path: string) => Encoder.load(path, { device: 'cpu' })
@@ -26,6 +25,7 @@ async function main(): Promise<void> {
   const entries = new Map<string, SafetensorsEntry[]>()
   const encoders = new Map<string, Encoder>()
   const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
+  await loadAddon() // as the peer has imported torch
   answer({ ready: true })
   for await (const line of createInterface({ input: process.stdin })) {
     const { do: kind, path, from } = Request.parse(JSON.parse(line))

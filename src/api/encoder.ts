@@ -2,6 +2,7 @@ import type { VitConfig } from '../config/architecture.js'
 import { type ImportInput, importFields } from '../config/import.js'
 import { resolveFields } from '../config/resolve.js'
 import type { DeviceName } from '../config/train.js'
+import { encoderTensors } from '../import/encoder-tensors.js'
 import { openEncoderFile } from '../import/open-encoder.js'
 import type { Scratch } from '../io/tensor-bytes.js'
 import type { F32Tensor } from '../native/types.js'
@@ -54,8 +55,10 @@ export class Encoder implements AsyncDisposable {
     const options = resolveFields(importFields, [{ values: given }], { otherNames: ['device'] }).values
     await using file = await openEncoderFile(await findWeights(path), options)
     const native = await createNativeEncoder(file.config, device)
+    const shapes = encoderTensors(file.config)
     const moves = file.report.matched.map((matched) => ({
       name: `encoder.${matched.name}`,
+      shape: shapes.get(matched.name) ?? [],
       read: (scratch: Scratch) => file.read(matched, scratch),
     }))
     try {

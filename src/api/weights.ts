@@ -44,7 +44,7 @@ export interface WeightSource {
   /** For messages. */
   readonly path: string | undefined
   readonly shapes: ReadonlyMap<string, readonly number[]>
-  /** @param scratch memory that the numbers may come in, until it is used again */
+  /** @param scratch memory that the numbers may come in, until it is cleared */
   read(name: string, scratch?: Scratch): Promise<F32Tensor> | F32Tensor
 }
 
@@ -235,7 +235,9 @@ export async function loadSource(
   const unused = [...source.shapes.keys()].filter((name) => !known.has(name))
   const needed = infos.filter(({ name }) => strict && !lacking?.has(name))
   assertLoadable(source, { infos, needed, plan, unused: strict ? unused : [] })
-  const moves = [...plan].map(([name, from]): WeightMove => ({ name, read: (scratch) => source.read(from, scratch) }))
+  const moves = [...plan].map(
+    ([name, from]): WeightMove => ({ name, shape: source.shapes.get(from) ?? [], read: (scratch) => source.read(from, scratch) }),
+  )
   const warnings = await writeWeights({ addon, handle }, moves)
   for (const name of plan.keys()) lacking?.delete(name)
   const missing = infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name)

@@ -66,7 +66,7 @@ export class EncoderFile implements AsyncDisposable {
   /**
    * One tensor of the encoder, put together and resampled.
    * @param matched an entry of the report
-   * @param scratch memory that the numbers may come in, until it is used again
+   * @param scratch memory that the numbers may come in, until it is cleared
    */
   async read({ name, from }: KeyReport['matched'][number], scratch?: Scratch): Promise<F32Tensor> {
     const pieces: Float32Array[] = []

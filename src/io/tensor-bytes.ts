@@ -10,16 +10,29 @@ const readsAtOnce = 4
 export type ReadInto = (target: Uint8Array, offset: number) => Promise<void>
 
 /**
- * Memory for one tensor after the other: what was read into it is overwritten by the next. Fresh memory costs more than the copy into it, as
- * the system clears every page first, and what is left over waits for the collector.
+ * Memory for a few tensors at a time, and after `clear` for the next ones. Fresh memory costs more than the copy into it, as the system clears
+ * every page first, and what is left over waits for the collector.
  */
 export class Scratch {
-  #buffer: ArrayBufferLike = new ArrayBuffer(0)
+  readonly #buffer: Uint8Array
+  #used = 0
+
+  /** @param bytes what the tensors of one time may take; more of them come in memory of their own */
+  constructor(bytes: number) {
+    this.#buffer = fresh(bytes)
+  }
 
   /** So many bytes, of any content. */
   take(bytes: number): Uint8Array {
-    if (this.#buffer.byteLength < bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes).buffer
-    return new Uint8Array(this.#buffer, 0, bytes)
+    const start = this.#used
+    if (start + bytes > this.#buffer.length) return fresh(bytes)
+    this.#used = start + 8 * Math.ceil(bytes / 8)
+    return this.#buffer.subarray(start, start + bytes)
+  }
+
+  /** Gives up all that was taken. */
+  clear(): void {
+    this.#used = 0
   }
 }
 

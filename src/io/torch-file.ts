@@ -72,7 +72,7 @@ export class TorchFile implements TensorFile {
 
   /**
    * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
-   * @param scratch memory that the numbers may come in, until it is used again
+   * @param scratch memory that the numbers may come in, until it is cleared
    * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
    */
   async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {

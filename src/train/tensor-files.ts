@@ -86,19 +86,25 @@ function inFileOrder(infos: readonly TensorInfo[]): TensorInfo[] {
   return [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
 }
 
-function groupsOf(infos: readonly TensorInfo[], most = groupBytes): TensorInfo[][] {
-  const groups: TensorInfo[][] = []
+/** Tensors in their order, in groups of about so many bytes; a larger one is a group of its own. */
+export function groupsOf<T extends { readonly shape: readonly number[] }>(infos: readonly T[], bytesOfGroup = groupBytes): T[][] {
+  const groups: T[][] = []
   let room = 0
   for (const info of infos) {
-    const bytes = 4 * info.shape.reduce((product, size) => product * size, 1)
+    const bytes = float32Bytes(info)
     if (bytes > room) {
       groups.push([])
-      room = most
+      room = bytesOfGroup
     }
     groups.at(-1)?.push(info)
     room -= bytes
   }
   return groups
+}
+
+/** What a tensor takes as float32. */
+export function float32Bytes({ shape }: { readonly shape: readonly number[] }): number {
+  return 4 * shape.reduce((product, size) => product * size, 1)
 }
 
 function assertSameTensors(file: SafetensorsFile, infos: readonly TensorInfo[]): void {
