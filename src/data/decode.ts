@@ -64,14 +64,12 @@ export interface Decoder {
    * @throws {CaeError} ERR_CAE_BAD_IMAGE naming it: unreadable, no image, an unsupported format, more pixels than allowed
    */
   open(input: ImageInput, name: string, reading?: Reading): OpenedImage | Promise<OpenedImage>
-  /** Whether no file can be read because reads that began `ms` ago have not come back. */
+  /** Whether the storage of files does not answer: none of several reads has come back for `ms`. */
   isStuck(ms: number): boolean
 }
 
 /** What may be said about the reading of one image. */
 export interface Reading {
-  /** Takes the read of a file back that has not begun. */
-  readonly signal?: AbortSignal
   /** Looks at an encoded image's bytes before anything else does; what it throws is what is wrong with the image. */
   readonly inspect?: ((bytes: Uint8Array) => void) | undefined
 }
@@ -124,7 +122,7 @@ function openFile(path: string, reader: FileReader, subject: Subject): OpenedIma
   const unreadable = (error: unknown) => badImage(subject, `cannot read the image: ${messageOf(error)}`, error)
   let bytes: Buffer | Promise<Buffer>
   try {
-    bytes = reader.read(path, subject.reading?.signal)
+    bytes = reader.read(path)
   } catch (error) {
     throw unreadable(error)
   }

@@ -15,8 +15,8 @@ const averagedReads = 64
 /** Files read beside the event loop before waiting is tried again. */
 const patience = 256
 
-/** Files read beside the event loop at a time. Its pool has four threads: a storage that hangs must leave one for a checkpoint. */
-const besideAtOnce = 3
+/** Threads of the pool that reads beside the event loop go through. */
+const poolThreads = 4
 
 /** Not to block on open: a pipe would wait for its writer, and hold a thread of the pool for good. */
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
@@ -39,28 +39,26 @@ interface FileSystem {
 export class FileReader {
   readonly #slab = new Slab()
   readonly #remote = new Map<string, boolean>()
-  /** When each read beside the event loop began. */
-  readonly #begun = new Set<{ readonly at: number }>()
-  readonly #waiting: (() => void)[] = []
+  /** Reads beside the event loop that have not come back, and when the last one did. */
+  #pending = 0
+  #lastBack = 0
   #besideLeft = 0
   #averageMs = 0
 
   /** @param system for tests */
   constructor(readonly system: FileSystem = { readBeside, typeOf }) {}
 
-  /** Whether no read can begin because all that may go on have done so for `ms`: the storage does not answer. */
+  /** Whether all threads are held by reads, and none has come back for `ms`: the storage does not answer. */
   isStuck(ms: number): boolean {
-    const now = performance.now()
-    return this.#begun.size >= besideAtOnce && [...this.#begun].every(({ at }) => now - at >= ms)
+    return this.#pending >= poolThreads && performance.now() - this.#lastBack >= ms
   }
 
-  /** @param signal takes a read back that has not begun; one that has cannot be stopped */
-  read(path: string, signal?: AbortSignal): Buffer | Promise<Buffer> {
+  read(path: string): Buffer | Promise<Buffer> {
     if (this.#besideLeft > 0) {
       this.#besideLeft--
-      return this.#readBeside(path, signal)
+      return this.#readBeside(path)
     }
-    if (this.#isRemote(path)) return this.#readBeside(path, signal)
+    if (this.#isRemote(path)) return this.#readBeside(path)
     const start = performance.now()
     const bytes = readSmall(path, this.#slab)
     this.#averageMs += (performance.now() - start - this.#averageMs) / averagedReads
@@ -68,19 +66,16 @@ export class FileReader {
       this.#besideLeft = patience
       this.#averageMs = 0
     }
-    return bytes ?? this.#readBeside(path, signal)
+    return bytes ?? this.#readBeside(path)
   }
 
-  async #readBeside(path: string, signal?: AbortSignal): Promise<Buffer> {
-    while (this.#begun.size >= besideAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    const read = { at: performance.now() }
-    this.#begun.add(read)
+  async #readBeside(path: string): Promise<Buffer> {
+    if (this.#pending++ === 0) this.#lastBack = performance.now()
     try {
-      signal?.throwIfAborted()
       return await this.system.readBeside(path)
     } finally {
-      this.#begun.delete(read)
-      this.#waiting.shift()?.()
+      this.#pending--
+      this.#lastBack = performance.now()
     }
   }
 

@@ -103,7 +103,7 @@ export class SampleSource {
     const inspect = seen && ((bytes: Uint8Array) => seen.check(index, bytes, name))
     const open = (given: ImageInput) => {
       signal.throwIfAborted() // an answer that came too late
-      return decoder.open(given, name, { signal, inspect })
+      return decoder.open(given, name, { inspect })
     }
     const input = dataset.get(index, signal)
     const opened = isPromise(input) ? Promise.resolve(input).then(open) : open(input) // whatever kind of promise it is
@@ -121,8 +121,10 @@ export class SampleSource {
       } catch (error) {
         signal.throwIfAborted() // what fails now, fails because of it
         if (!(error instanceof TimeOver)) return this.#badImage(index, error)
-        if (decoder.isStuck(timeoutMs ?? 0)) throw this.#noStorage(index)
-        if (tried === attempts) return this.#stalled(index, error)
+        if (tried === attempts) {
+          if (decoder.isStuck(timeoutMs ?? 0)) throw this.#noStorage(index) // no image is to blame
+          return this.#stalled(index, error)
+        }
       }
       try {
         attempt = this.#ask(index)
@@ -134,7 +136,7 @@ export class SampleSource {
 
   #noStorage(index: number): CaeError {
     return new CaeError('ERR_CAE_DATA', {
-      what: `the storage of the images does not answer: several reads have not come back in ${this.#options.readTimeout} s`,
+      what: `the storage of the images does not answer: no read has come back in ${this.#options.readTimeout} s`,
       where: this.#name(index),
       todo: 'see to the disk or the mount, then resume the run; raise readTimeout if it is merely slow',
     })

@@ -53,29 +53,20 @@ onUnix('pipes hold no thread of the pool', async () => {
   expect(await readFile(at('large'))).toHaveLength(100_000)
 })
 
-test('three reads go on beside the event loop at a time; when none comes back, it is told', async () => {
-  const began: string[] = []
+test('when several reads are out and none comes back, it is told', async () => {
   const ends: (() => void)[] = []
   const reader = new FileReader({
-    typeOf: () => 0,
-    readBeside(path) {
-      began.push(path)
-      return new Promise((resolve) => ends.push(() => resolve(Buffer.from(path))))
-    },
+    typeOf: () => 0x6969,
+    readBeside: (path) => new Promise((resolve) => ends.push(() => resolve(Buffer.from(path)))),
   })
-  await writeFile(at('large'), Buffer.alloc(100_000))
-  const cancel = new AbortController()
-  const reads = [reader.read(at('large')), reader.read('b'), reader.read('c'), reader.read('d', cancel.signal), reader.read('e')]
-  expect(began).toEqual([at('large'), 'b', 'c'])
+  const reads = ['a', 'b', 'c', 'd', 'e'].map((path) => reader.read(path))
   expect([reader.isStuck(0), reader.isStuck(60_000)]).toEqual([true, false])
-  cancel.abort(new Error('enough'))
+  ends[4]?.()
+  expect(String(await reads[4])).toBe('e')
+  expect(reader.isStuck(60_000)).toBe(false) // one has come back
   ends[0]?.()
   await reads[0]
-  await expect(reads[3]).rejects.toThrow('enough') // it had not begun
-  expect(began).toEqual([at('large'), 'b', 'c', 'e'])
-  for (const end of ends) end()
-  expect(String(await reads[4])).toBe('e')
-  expect(reader.isStuck(0)).toBe(false)
+  expect(reader.isStuck(0)).toBe(false) // three may be slow files
 })
 
 test('what lies on another machine is not waited for, small or not', async () => {
