@@ -88,7 +88,7 @@ test('an abort ends the wait with its reason', async () => {
 
 test('a storage on which every read hangs ends it all, and is named', async () => {
   const path = join(folder(), 'image.jpg')
-  await writeFile(path, Buffer.alloc(100_000))
+  await writeFile(path, Buffer.alloc(300_000))
   const hung = { ...(await decoder()), open: () => new Promise<never>(() => undefined), isStuck: (ms: number) => ms === 50 }
   const source = new SampleSource({
     ...{ dataset: { length: 1, get: () => path }, decoder: hung, pool: new PixelPool(0), cacheSize: 'off', imagesInUse: 1 },
