@@ -126,10 +126,11 @@ describe('over HTTP', () => {
   ])('a server that %s: three requests, all closed again', async (_, path) => {
     requests.length = 0
     const { port } = server.address() as AddressInfo
+    const slow = { readTimeout: 0.4 } // time enough for each request to arrive
     const source = await sourceOf(async (_index, signal) => {
       const response = await fetch(`http://127.0.0.1:${port}/${path}`, signal ? { signal } : {})
       return new Uint8Array(await response.arrayBuffer())
-    })
+    }, slow)
     await source.open(0)
     expect(await recordOf(source)).toMatchObject({ code: 'ETIMEDOUT' })
     expect(requests).toEqual([`/${path}`, `/${path}`, `/${path}`])
