@@ -9,7 +9,7 @@ const folder = temporaryFolder()
 const at = (name: string) => join(folder(), name)
 
 test('a small file is there at once, a large one later; both whole', async () => {
-  const [small, large] = [Buffer.alloc(3000, 'small'), Buffer.alloc(200_000, 'large')]
+  const [small, large] = [Buffer.alloc(3000, 'small'), Buffer.alloc(600_000, 'large')]
   await writeFile(at('small'), small)
   await writeFile(at('large'), large)
   const reader = new FileReader()
@@ -28,7 +28,7 @@ const onUnix = process.platform === 'win32' ? test.skip : test
 onUnix('what is no regular file is refused, never waited for', async () => {
   execFileSync('mkfifo', [at('pipe')])
   await mkdir(at('folder'))
-  await writeFile(at('large'), Buffer.alloc(100_000))
+  await writeFile(at('large'), Buffer.alloc(300_000))
   for (const [path, code, message] of [
     [at('pipe'), 'ESPIPE', /a pipe, not a regular file/],
     [at('folder'), 'EISDIR', /a folder, not a regular file/],
@@ -44,13 +44,13 @@ onUnix('what is no regular file is refused, never waited for', async () => {
 })
 
 onUnix('pipes hold no thread of the pool', async () => {
-  await writeFile(at('large'), Buffer.alloc(100_000))
+  await writeFile(at('large'), Buffer.alloc(300_000))
   const reader = new FileReader()
   await reader.read(at('large'))
   const pipes = Array.from({ length: 20 }, (_, n) => at(`pipe-${n}`))
   execFileSync('mkfifo', pipes)
   await Promise.allSettled(pipes.map((path) => reader.read(path)))
-  expect(await readFile(at('large'))).toHaveLength(100_000)
+  expect(await readFile(at('large'))).toHaveLength(300_000)
 })
 
 test('when several reads are out and none comes back, it is told', async () => {

@@ -88,7 +88,7 @@ test('an abort ends the wait with its reason', async () => {
 
 test('a storage on which every read hangs ends it all, and is named', async () => {
   const path = join(folder(), 'image.jpg')
-  await writeFile(path, Buffer.alloc(100_000))
+  await writeFile(path, Buffer.alloc(300_000))
   const hung = { ...(await decoder()), open: () => new Promise<never>(() => undefined), isStuck: (ms: number) => ms === 50 }
   const source = new SampleSource({
     ...{ dataset: { length: 1, get: () => path }, decoder: hung, pool: new PixelPool(0), cacheSize: 'off', imagesInUse: 1 },
@@ -126,10 +126,11 @@ describe('over HTTP', () => {
   ])('a server that %s: three requests, all closed again', async (_, path) => {
     requests.length = 0
     const { port } = server.address() as AddressInfo
+    const slow = { readTimeout: 0.4 } // time enough for each request to arrive
     const source = await sourceOf(async (_index, signal) => {
       const response = await fetch(`http://127.0.0.1:${port}/${path}`, signal ? { signal } : {})
       return new Uint8Array(await response.arrayBuffer())
-    })
+    }, slow)
     await source.open(0)
     expect(await recordOf(source)).toMatchObject({ code: 'ETIMEDOUT' })
     expect(requests).toEqual([`/${path}`, `/${path}`, `/${path}`])
