@@ -36,7 +36,7 @@ export interface LoopParts {
   capture(step: SkippedStep): Promise<string>
   /** Whether the run is worth going on with; why not, and what to change. `recent` holds means over the last steps. */
   judge?(at: { readonly step: number; readonly steps: number; readonly recent: Metrics }): { what: string; todo: string } | undefined
-  /** Measures the present state, and draws and writes its pictures; never fails. */
+  /** Draws and writes pictures of the present state; never fails. */
   draw(when: 'interval' | 'end'): Promise<void>
   /** Path of the newest checkpoint, for the message when the run ends badly. */
   newestCheckpoint(): string | undefined
@@ -65,9 +65,7 @@ export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise
   }
 
   let next = progress.step < plan.steps ? request(parts) : undefined
-  const drawDue = () => next && !signal?.aborted && settings.figureEvery > 0 && progress.step % settings.figureEvery === 0
   try {
-    if (progress.step > 0 && drawDue()) await parts.draw('interval') // its checkpoint came before its pictures
     while (next) {
       if (signal?.aborted) await stop(signal.reason)
       const waitFrom = performance.now()
@@ -81,7 +79,7 @@ export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise
         const result = await computing.finally(() => disposeAll(parts, arrived.batches))
         await afterStep(parts, { hyper, batches: arrived.batches, result }, waitMs)
         if (settings.checkpointEvery > 0 && progress.step % settings.checkpointEvery === 0) await save()
-        if (drawDue()) await parts.draw('interval')
+        if (next && !signal?.aborted && settings.figureEvery > 0 && progress.step % settings.figureEvery === 0) await parts.draw('interval')
       }
     }
   } finally {

@@ -87,7 +87,9 @@ describe('what is measured', () => {
     const recent = { relative_loss: 0.995 }
     expect(watch.measure(at({}, recent, 500))).toEqual([])
     expect(watch.measure(at({}, { relative_loss: 0.6 }))).toEqual([])
-    expect(watch.measure(at({}, recent))).toMatchObject([{ code: 'ERR_CAE_COLLAPSED', message: expect.stringMatching(/no better than a constant/) }])
+    expect(watch.measure(at({}, recent))).toMatchObject([
+      { code: 'ERR_CAE_COLLAPSED', message: expect.stringMatching(/no better than a constant/) },
+    ])
     expect(watch.measure(at({}, recent))).toEqual([])
   })
 })

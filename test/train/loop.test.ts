@@ -119,12 +119,6 @@ test('goes on from where its progress stands', async () => {
   expect(events()).toEqual(['step 8', 'epoch 2', 'save 8', 'step 9', 'draw interval', 'step 10', 'save 10', 'draw end'])
 })
 
-test('a run that goes on from a step with figures draws them first: its checkpoint came before them', async () => {
-  const { parts, events } = world({ from: 9 })
-  await trainLoop(parts)
-  expect(events()).toEqual(['draw interval', 'step 10', 'save 10', 'draw end'])
-})
-
 test('a run that is already at its end only draws', async () => {
   const { parts, log } = world({ from: 10 })
   expect(await trainLoop(parts)).toBe('step-10')

@@ -26,13 +26,19 @@ test('rows that are all alike have none, and the rank 1, however long they are',
 })
 
 test.each([1, 2, 5])('rows in %i directions have that rank', async (directions) => {
-  const rows = { data: Float32Array.from({ length: 8 * 30 }, (_, at) => (at % 8 === Math.floor(at / 8) % directions ? 1 : 0)), shape: [30, 8] }
+  const rows = {
+    data: Float32Array.from({ length: 8 * 30 }, (_, at) => (at % 8 === Math.floor(at / 8) % directions ? 1 : 0)),
+    shape: [30, 8],
+  }
   const { effectiveRank } = await (await loadAddon()).featureSpread(rows)
   expect(effectiveRank).toBeCloseTo(directions, 6)
 })
 
 test('is NaN where a feature is not finite, and refuses what is no matrix', async () => {
   const addon = await loadAddon()
-  expect(await addon.featureSpread({ data: Float32Array.of(1, Number.NaN), shape: [2, 1] })).toEqual({ std: Number.NaN, effectiveRank: Number.NaN })
+  expect(await addon.featureSpread({ data: Float32Array.of(1, Number.NaN), shape: [2, 1] })).toEqual({
+    std: Number.NaN,
+    effectiveRank: Number.NaN,
+  })
   await expect(addon.featureSpread({ data: new Float32Array(4), shape: [4] })).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE' })
 })
