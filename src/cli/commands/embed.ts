@@ -18,7 +18,7 @@ export function embedCommand(): Command {
     name: 'embed',
     summary: 'Write the features of images: a row each, in the order of the folder.',
     flags: [
-      ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
+      ['--data <images>', 'Images: a folder, a list, tar shards, Parquet files, one image, or a pattern in quotes.', 'required'],
       ['--out <file>', 'File to write: .safetensors, or .npy. The names of the images go beside it.', 'required'],
       ['--json', 'Print the files and the shape as JSON.'],
     ],

@@ -27,7 +27,7 @@ function taskCommand(task: EvalTaskName, summary: string, group: OptionGroup): C
     name: task,
     summary,
     flags: [
-      ['--data <images>', 'Labelled images to learn from: a folder with a sub-folder a class.', 'required'],
+      ['--data <images>', 'Labelled images to learn from: a folder with a sub-folder a class, shards, a table or a list.', 'required'],
       ['--query <images>', 'Labelled images to measure on, of the same classes.', 'required'],
       ['--json', 'Print the result as a line of JSON; `accuracy` is in percent.'],
     ],

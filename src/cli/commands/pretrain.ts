@@ -38,9 +38,13 @@ export function pretrainCommand(): Command {
       'cae-torch pretrain photos --out runs/clip --latents clip-vit-base-patch16',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
       "cae-torch pretrain 'photos/**/*.jpg' --config run.yaml --lr 1e-3 --resume auto",
+      "cae-torch pretrain 'https://example.org/photos-{000..127}.tar' --out runs/shards",
     ],
   })
-    .argument('[data]', 'folder of images, or a pattern in quotes; may stand in the configuration file')
+    .argument(
+      '[data]',
+      'folder, list, tar shards, Parquet files or a pattern in quotes (docs/data.md); may stand in the configuration file',
+    )
     .action((data: string | undefined, own: RunFlags, command: Command) => pretrain(data, own, command))
 }
 

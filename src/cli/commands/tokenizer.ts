@@ -45,7 +45,10 @@ function trainCommand(): Command {
     ],
     footer: "A preset brings its own way to train: batch size, learning rate and crops are the preset's where no flag says otherwise.",
   })
-    .argument('[data]', 'folder of images, or a pattern in quotes; may stand in the configuration file')
+    .argument(
+      '[data]',
+      'folder, list, tar shards, Parquet files or a pattern in quotes (docs/data.md); may stand in the configuration file',
+    )
     .action(async (data: string | undefined, own: RunFlags, given: Command) => {
       const checkFile = (values: Readonly<Record<string, unknown>>, source: string) => checkRunOptions(values, source, tokenizerMethodOf)
       const options = await runOptions(data, own, { name: 'tokenizer train', given, trainGroups, modelGroups, checkFile })
