@@ -11,8 +11,17 @@ export interface RunConfig {
   /** What makes the targets, where they are tokens; recognised by its checksum. */
   readonly tokenizer?: { readonly path: string; readonly sha256: string }
   readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
+  readonly machine?: RunMachine
   /** Of the repository that the process was started in. */
   readonly commit?: string
+}
+
+/** What the last bits of sums depend on beside the options. */
+export interface RunMachine {
+  /** Instructions that libtorch chose its kernels by: `AVX512`, ... */
+  readonly cpu: string
+  /** Threads that this process may run at a time; `threads: 0` follows it. */
+  readonly parallelism: number
 }
 
 /** What a resumed run recognises its data by. */
@@ -92,6 +101,22 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
       'give the old values again; start a new run in another `out` (with `initFrom`, from the weights of this one); ' +
       'or go on all the same with `allowConfigChange` (--allow-config-change)',
   })
+}
+
+/**
+ * What is not an option and still changes the last bits: another machine or library. Nobody can be asked to bring the old one back, so this is
+ * no reason to refuse.
+ * @returns a sentence to warn with, or undefined where all is as it was
+ */
+export function compareMachines(before: RunConfig, now: RunConfig): string | undefined {
+  const facts = ({ versions, machine, train }: RunConfig) => ({
+    libtorch: versions.libtorch,
+    ...(machine && { cpu: machine.cpu, ...(train.threads === 0 && { 'CPU threads': machine.parallelism }) }),
+  })
+  const changes = before.machine ? differences(facts(before), facts(now)) : []
+  if (changes.length === 0) return undefined
+  const list = changes.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ')
+  return `the run goes on elsewhere (${list}): its last bits may differ from those of an unbroken one`
 }
 
 interface Change {
