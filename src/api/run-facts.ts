@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 
 import type { Dataset } from '../data/dataset.js'
@@ -23,11 +24,13 @@ export function describeData(given: string | Dataset, dataset: Dataset): RunData
 }
 
 /** What a run was made with. */
-export async function describeVersions(addon: Pick<Addon, 'version'>): Promise<Pick<RunConfig, 'versions' | 'commit'>> {
+export async function describeVersions(addon: Pick<Addon, 'version'>): Promise<Pick<RunConfig, 'versions' | 'machine' | 'commit'>> {
   const manifest = JSON.parse(await readFile(join(__dirname, '..', '..', 'package.json'), 'utf8'))
   const commit = await gitCommit(process.cwd())
+  const { libtorch, cpuCapability } = addon.version()
   return {
-    versions: { package: String(manifest.version), libtorch: addon.version().libtorch, node: process.versions.node },
+    versions: { package: String(manifest.version), libtorch, node: process.versions.node },
+    machine: { cpu: cpuCapability, parallelism: availableParallelism() },
     ...(commit === undefined ? {} : { commit }),
   }
 }

@@ -26,7 +26,7 @@ import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
 import { planRun, scheduleAt } from '../train/plan.js'
 import { TrainRun } from '../train/run.js'
-import { compareRuns, type RunConfig } from '../train/run-config.js'
+import { compareMachines, compareRuns, type RunConfig } from '../train/run-config.js'
 import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
@@ -156,8 +156,8 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     ...targets?.identity,
     ...(await describeVersions(addon)),
   }
-  const change = earlier && compareRuns(earlier.config, config, earlier.path)
-  if (change !== undefined) warnings.push(note(change))
+  const changes = earlier ? [compareRuns(earlier.config, config, earlier.path), compareMachines(earlier.config, config)] : []
+  warnings.push(...changes.filter((change) => change !== undefined).map(note))
 
   const native = await openModel(resolved, device, earlier?.point)
   const model = kind.open(native)

@@ -22,14 +22,18 @@ export async function runToExit(work: () => Promise<unknown>): Promise<void> {
     if (!isGone(error)) throw error
     process.exit(0) // whoever read our output, `head` for example, has enough
   })
+  let isTerminalGone = false
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (!isGone(error)) throw error // a terminal that was closed is no reason to lose work
+    isTerminalGone ||= error.code === 'EIO'
   })
   process.on('uncaughtException', (error) => process.exit(report(error))) // a rejection that nobody awaits comes here too
   try {
     await work()
   } catch (error) {
     process.exitCode = report(error)
+    // Node aborts when it cannot set back a terminal that was closed (20 to 24): the signal itself ends the process with the same status.
+    if (isTerminalGone && error instanceof Interrupted) process.kill(process.pid, error.signal)
   }
 }
 

@@ -13,6 +13,7 @@ export interface RunConfig {
   /** The same where they are latents; the checksum is of the encoder's configuration and weights. */
   readonly tower?: TargetIdentity
   readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
+  readonly machine?: RunMachine
   /** Of the repository that the process was started in. */
   readonly commit?: string
 }
@@ -21,6 +22,14 @@ export interface RunConfig {
 export interface TargetIdentity {
   readonly path: string
   readonly sha256: string
+}
+
+/** What the last bits of sums depend on beside the options. */
+export interface RunMachine {
+  /** Instructions that libtorch chose its kernels by: `AVX512`, ... */
+  readonly cpu: string
+  /** Threads that this process may run at a time; `threads: 0` follows it. */
+  readonly parallelism: number
 }
 
 /** What a resumed run recognises its data by. */
@@ -103,6 +112,22 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
 
 function targetChanges(name: string, before: TargetIdentity | undefined, now: TargetIdentity | undefined): Change[] {
   return differences({ sha256: before?.sha256 ?? null }, { sha256: now?.sha256 ?? null }).map((change) => ({ ...change, name }))
+}
+
+/**
+ * What is not an option and still changes the last bits: another machine or library. Nobody can be asked to bring the old one back, so this is
+ * no reason to refuse.
+ * @returns a sentence to warn with, or undefined where all is as it was
+ */
+export function compareMachines(before: RunConfig, now: RunConfig): string | undefined {
+  const facts = ({ versions, machine, train }: RunConfig) => ({
+    libtorch: versions.libtorch,
+    ...(machine && { cpu: machine.cpu, ...(train.threads === 0 && { 'CPU threads': machine.parallelism }) }),
+  })
+  const changes = before.machine ? differences(facts(before), facts(now)) : []
+  if (changes.length === 0) return undefined
+  const list = changes.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ')
+  return `the run goes on elsewhere (${list}): its last bits may differ from those of an unbroken one`
 }
 
 interface Change {
