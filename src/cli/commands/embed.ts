@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { embed } from '../../api/embed.js'
+import { Encoder } from '../../api/encoder.js'
 import { embedGroup, encodeGroup, importGroup, placeGroup } from '../../config/option-group.js'
 import { defineCommand } from '../command.js'
 import { counter } from '../counter.js'
@@ -34,7 +36,6 @@ export function embedCommand(): Command {
 }
 
 async function embedImages(run: string, { data, out, json }: OwnFlags, command: Command): Promise<void> {
-  const [{ embed }, { Encoder }] = await Promise.all([import('../../api/embed.js'), import('../../api/encoder.js')])
   const options = givenFlags(command, [embedGroup, encodeGroup])
   await using encoder = await Encoder.load(run, { ...(await openPlace(command)), ...givenFlags(command, [importGroup]) })
   using count = counter()

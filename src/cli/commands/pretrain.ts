@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { train } from '../../api/train.js'
 import { trainGroups } from '../../config/option-group.js'
 import { defaultPreset } from '../../config/presets.js'
 import { unknownName } from '../../config/resolve.js'
@@ -52,7 +53,6 @@ async function pretrain(data: string | undefined, own: RunFlags, given: Command)
   const { method } = own
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
   const options = await runOptions(data, own, { name: 'pretrain', given, trainGroups, modelGroups, checkFile: checkRunOptions })
-  const { train } = await import('../../api/train.js')
   const { model } = await followRun((signal) => train({ ...(options as TrainOptions), signal }), own) // `train` checks them
   await model.dispose()
 }
