@@ -1,14 +1,27 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { dataWaitBench } from './data-wait.bench.js'
 import { eventLoopBench } from './event-loop.bench.js'
 import { type Bench, integer } from './harness/bench.js'
 import { describeMachine } from './harness/machine.js'
 import { formatOutcome, saveOutcome } from './harness/results.js'
 import { loaderBench } from './loader.bench.js'
 import { memoryBench } from './memory.bench.js'
+import { profileBench } from './profile.bench.js'
+import { startupBench } from './startup.bench.js'
 import { stepBench } from './step.bench.js'
+import { weightsBench } from './weights.bench.js'
 
-const benches: readonly Bench[] = [stepBench, loaderBench, eventLoopBench, memoryBench]
+const benches: readonly Bench[] = [
+  stepBench,
+  loaderBench,
+  dataWaitBench,
+  eventLoopBench,
+  memoryBench,
+  profileBench,
+  startupBench,
+  weightsBench,
+]
 const root = join(__dirname, '..', '..')
 
 /** `npm run bench -- NAME [options] [--json] [--rounds N] [--no-save]` */

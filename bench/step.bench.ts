@@ -9,7 +9,8 @@ import { findPython } from './harness/python.js'
 import { type Lane, race, type Timing } from './harness/rounds.js'
 
 const root = join(__dirname, '..', '..')
-const Timed = z.object({ ms: z.number(), loss: z.number().optional() })
+export const Timed = z.object({ ms: z.number(), loss: z.number().optional() })
+export const Ready = z.object({ ready: z.literal(true) })
 const MemoryAnswer = z.object({ rssBytes: z.number(), peakBytes: z.number() })
 const attentions = ['sdpa', 'explicit'] as const
 const engines = ['blas', 'onednn'] as const
@@ -34,12 +35,12 @@ export const stepBench = defineBench({
 
     await using lanes = new OpenLanes()
     const ours = lanes.add(startOurs(model, { batchSize, precision, threads }))
-    await ours.next(z.object({ ready: z.literal(true) }))
+    await ours.next(Ready)
     const racers: Lane[] = [stepLane('ours', ours)]
     const peers = new Map<string, LineProcess>()
     for (const attention of python === null ? [] : attentions) {
       const peer = lanes.add(startPeer(python?.command ?? 'python3', model, { batchSize, precision, threads, attention }))
-      await peer.next(z.object({ ready: z.literal(true) }))
+      await peer.next(Ready)
       peers.set(attention, peer)
       racers.push(stepLane(attention, peer))
     }
@@ -112,9 +113,10 @@ function goalOf(model: string, precision: 'fp32' | 'bf16'): number {
   return precision === 'fp32' ? 1.05 : 1.1
 }
 
-function startOurs(model: ModelConfig, work: Work): LineProcess {
+/** A process that does our steps; its first line says `Ready`. */
+export function startOurs(model: ModelConfig, work: Work, env = process.env): LineProcess {
   const job = { model: nativeModelConfig(model, 'cae'), maskCount: model.maskCount, seed: 0, ...work }
-  return new LineProcess('ours', process.execPath, [join(__dirname, 'lanes', 'step.js'), JSON.stringify(job)])
+  return new LineProcess('ours', process.execPath, [join(__dirname, 'lanes', 'step.js'), JSON.stringify(job)], env)
 }
 
 function startPeer(python: string, model: ModelConfig, work: Work & { readonly attention: string }): LineProcess {
@@ -138,7 +140,7 @@ function stepLane(name: string, process: LineProcess): Lane {
 async function measureMemory(model: ModelConfig, work: Work, python: string | null): Promise<{ ours: number; peer: number | null }> {
   const peakOf = async (make: () => LineProcess): Promise<number> => {
     await using lane = make()
-    await lane.next(z.object({ ready: z.literal(true) }))
+    await lane.next(Ready)
     await lane.request({ do: 'step', repeats: 5 }, Timed)
     return (await lane.request({ do: 'memory' }, MemoryAnswer)).peakBytes
   }

@@ -19,6 +19,7 @@ const checks = [
   { name: 'native declarations', command: script('gen-native.mjs', '--check'), fast: true },
   { name: 'option docs', command: script('gen-options.mjs', '--check') },
   { name: 'bench types', command: [bin('tsc'), '-p', 'bench', '--noEmit'] },
+  { name: 'soak types', command: [bin('tsc'), '-p', 'test/soak', '--noEmit'] },
   { name: 'unused code', command: [bin('knip'), '--no-progress'] },
   { name: 'package (publint)', command: [bin('publint'), '--strict'] },
   { name: 'package types (attw)', command: [bin('attw'), '--pack', '.', '--format', 'ascii', '--quiet'] },

@@ -27,6 +27,10 @@ export class LineProcess implements AsyncDisposable {
     this.#child.stdin.on('error', () => undefined)
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   /** Sends a request and reads its answer. */
   async request<T>(message: unknown, schema: z.ZodType<T>): Promise<T> {
     this.#child.stdin.write(`${JSON.stringify(message)}\n`)

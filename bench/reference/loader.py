@@ -1,8 +1,9 @@
-"""The torchvision peer of `npm run bench -- loader`: the same files through ImageFolder and a DataLoader.
+"""The torchvision peer of `npm run bench -- loader`: the same files through a DataLoader.
 
     python loader.py --data FOLDER --size 224 --workers 2 --batch-size 64
 
-FOLDER has a folder a class. Answers JSON lines on stdin: {"do": "epoch", "repeats": n} -> milliseconds of one pass over all
+FOLDER has a folder a class (ImageFolder, shuffled), or tar shards of `KEY.jpg` and `KEY.cls` (read in order by an iterable data set, each
+worker its share of the shards, as the loaders for such shards do it). Answers JSON lines on stdin: {"do": "epoch", "repeats": n} -> milliseconds of one pass over all
 images and their number; {"do": "quit"}. The first line, unasked, says what answers.
 
 torchvision's operators are built against the CUDA build of torch: with a CPU wheel `import torchvision` fails with "operator
@@ -10,15 +11,41 @@ torchvision::nms does not exist", so this needs the wheels of PyPI, e.g. torch 2
 """
 
 import argparse
+import io
 import json
 import sys
+import tarfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 import torchvision
-from torch.utils.data import DataLoader
+from PIL import Image
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
+
+
+class TarShards(IterableDataset):
+    """Image and class of each sample of the shards, in their order."""
+
+    def __init__(self, shards: list[Path], transform):
+        self.shards = shards
+        self.transform = transform
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:
+        worker = get_worker_info()
+        shards = self.shards if worker is None else self.shards[worker.id :: worker.num_workers]
+        for shard in shards:
+            with tarfile.open(shard, "r|") as archive:
+                image = b""
+                for member in archive:
+                    content = archive.extractfile(member).read()
+                    if member.name.endswith(".cls"):
+                        yield self.transform(Image.open(io.BytesIO(image)).convert("RGB")), int(content)
+                    else:
+                        image = content
 
 
 def make_loader(folder: str, size: int, batch_size: int, workers: int) -> DataLoader:
@@ -29,10 +56,11 @@ def make_loader(folder: str, size: int, batch_size: int, workers: int) -> DataLo
         transforms.ToTensor(),
         transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ])
+    shards = sorted(Path(folder).glob("*.tar"))
     return DataLoader(
-        ImageFolder(folder, transform),
+        TarShards(shards, transform) if shards else ImageFolder(folder, transform),
         batch_size=batch_size,
-        shuffle=True,
+        shuffle=None if shards else True,
         num_workers=workers,
         persistent_workers=workers > 0,
         drop_last=False,

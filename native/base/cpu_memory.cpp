@@ -60,11 +60,15 @@ class Pool {
     }
     block->isFree = false;
     splitOff(block, size);
+    ++use_.blocks;
+    use_.bytes += static_cast<int64_t>(block->size);
     return block->data();
   }
 
   void give(Block* block) {
     const std::lock_guard lock(mutex_);
+    --use_.blocks;
+    use_.bytes -= static_cast<int64_t>(block->size);
     block->isFree = true;
     if (block->after != nullptr && block->after->isFree) {
       free_.erase(block->after);
@@ -86,6 +90,11 @@ class Pool {
       it = isWholeSegment ? free_.erase(it) : std::next(it);
       if (isWholeSegment) munmap(block, block->size + sizeof(Block));
     }
+  }
+
+  CpuMemoryUse use() {
+    const std::lock_guard lock(mutex_);
+    return use_;
   }
 
  private:
@@ -128,6 +137,7 @@ class Pool {
 
   std::mutex mutex_;
   std::set<Block*, BySize> free_;
+  CpuMemoryUse use_ = {.blocks = 0, .bytes = 0};
 };
 
 constexpr size_t kPools = 16;
@@ -176,6 +186,16 @@ void installCpuMemory() {
 
 void releaseCpuMemory() {
   for (Pool& pool : pools()) pool.release();
+}
+
+CpuMemoryUse cpuMemoryUse() {
+  CpuMemoryUse all = {.blocks = 0, .bytes = 0};
+  for (Pool& pool : pools()) {
+    const CpuMemoryUse one = pool.use();
+    all.blocks += one.blocks;
+    all.bytes += one.bytes;
+  }
+  return all;
 }
 
 }  // namespace cae

@@ -19,6 +19,7 @@ struct Entry {
 /// The whole border. Types named in a declaration are those of src/native/types.ts.
 constexpr Entry kEntries[] = {
     {"version", version, "() => NativeVersion"},
+    {"nativeUse", nativeUse, "() => NativeUse"},
     {"configure", configure, "(options: { threads: number; deterministic: boolean }) => void"},
     {"shutdown", shutdown, "() => void"},
     {"createModel", createModel, "(config: NativeConfig, seed: number, device: string) => Promise<ModelHandle>"},
@@ -30,6 +31,7 @@ constexpr Entry kEntries[] = {
      "(model: ModelHandle, batch: BatchHandle, options: ForwardOptions) => Promise<Record<string, F32Tensor>>"},
     {"modelEncodeBatch", modelEncodeBatch,
      "(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16') => Promise<F32Tensor>"},
+    {"addLatents", addLatents, "(tower: ModelHandle, batch: BatchHandle) => Promise<BatchHandle>"},
     {"modelAttention", modelAttention, "(model: ModelHandle, batch: BatchHandle) => Promise<F32Tensor>"},
     {"modelReconstruct", modelReconstruct,
      "(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full') => Promise<F32Tensor>"},
@@ -39,6 +41,8 @@ constexpr Entry kEntries[] = {
     {"tokenizerMeasure", tokenizerMeasure, "(model: ModelHandle, batch: BatchHandle) => Promise<TokenizerMeasures>"},
     {"createTrainer", createTrainer, "(model: ModelHandle, config: NativeTrainConfig) => Promise<TrainerHandle>"},
     {"step", step, "(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper) => Promise<StepMetrics>"},
+    {"examineStep", examineStep,
+     "(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper) => Promise<StepFindings>"},
     {"trainerTensors", trainerTensors, "(trainer: TrainerHandle) => TensorInfo[]"},
     {"trainerRead", trainerRead, "(trainer: TrainerHandle, names: readonly string[]) => Promise<F32Tensor[]>"},
     {"trainerWrite", trainerWrite,
@@ -46,6 +50,7 @@ constexpr Entry kEntries[] = {
     {"trainerUpdates", trainerUpdates, "(trainer: TrainerHandle) => Promise<number>"},
     {"modelFeatures", modelFeatures,
      "(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16') => Promise<PooledFeatures>"},
+    {"featureSpread", featureSpread, "(features: F32Tensor) => Promise<FeatureSpread>"},
     {"nearestNeighbors", nearestNeighbors, "(bank: F32Tensor, queries: F32Tensor, k: number) => Promise<Neighbors>"},
     {"createLinearProbe", createLinearProbe,
      "(config: NativeConfig, seed: number, device: string) => Promise<LinearProbeHandle>"},
@@ -59,8 +64,8 @@ constexpr Entry kEntries[] = {
      "(probe: LinearProbeHandle, names: readonly string[], tensors: readonly F32Tensor[]) => Promise<void>"},
     {"collate", collate, "(samples: readonly DecodedSample[], spec: CollateSpec) => Promise<BatchHandle>"},
     {"createBatch", createBatch,
-     "(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined, noise: F32Tensor | undefined) => "
-     "Promise<BatchHandle>"},
+     "(images: ImageTensor, mask: U8Tensor | undefined, ids: I32Tensor | undefined, noise: F32Tensor | undefined, "
+     "latents?: F32Tensor) => Promise<BatchHandle>"},
     {"joinBatches", joinBatches, "(parts: readonly BatchHandle[]) => Promise<BatchHandle>"},
     {"readBatch", readBatch, "(batch: BatchHandle) => Promise<BatchTensors>"},
     {"resizeImage", resizeImage,

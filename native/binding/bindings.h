@@ -7,6 +7,7 @@ namespace cae::binding {
 
 // runtime_binding.cpp
 Napi::Value version(const Napi::CallbackInfo& info);
+Napi::Value nativeUse(const Napi::CallbackInfo& info);
 Napi::Value configure(const Napi::CallbackInfo& info);
 Napi::Value shutdown(const Napi::CallbackInfo& info);
 Napi::Value dispose(const Napi::CallbackInfo& info);
@@ -18,6 +19,7 @@ Napi::Value modelRead(const Napi::CallbackInfo& info);
 Napi::Value modelWrite(const Napi::CallbackInfo& info);
 Napi::Value modelForward(const Napi::CallbackInfo& info);
 Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
+Napi::Value addLatents(const Napi::CallbackInfo& info);
 Napi::Value modelAttention(const Napi::CallbackInfo& info);
 Napi::Value modelReconstruct(const Napi::CallbackInfo& info);
 
@@ -30,6 +32,7 @@ Napi::Value tokenizerMeasure(const Napi::CallbackInfo& info);
 // trainer_binding.cpp
 Napi::Value createTrainer(const Napi::CallbackInfo& info);
 Napi::Value step(const Napi::CallbackInfo& info);
+Napi::Value examineStep(const Napi::CallbackInfo& info);
 Napi::Value trainerTensors(const Napi::CallbackInfo& info);
 Napi::Value trainerRead(const Napi::CallbackInfo& info);
 Napi::Value trainerWrite(const Napi::CallbackInfo& info);
@@ -37,6 +40,7 @@ Napi::Value trainerUpdates(const Napi::CallbackInfo& info);
 
 // task_binding.cpp
 Napi::Value modelFeatures(const Napi::CallbackInfo& info);
+Napi::Value featureSpread(const Napi::CallbackInfo& info);
 Napi::Value nearestNeighbors(const Napi::CallbackInfo& info);
 Napi::Value createLinearProbe(const Napi::CallbackInfo& info);
 Napi::Value linearProbeStep(const Napi::CallbackInfo& info);

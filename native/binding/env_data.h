@@ -43,6 +43,10 @@ class EnvData {
   /// Stops the executors and waits for the tasks that run. What is asked for later is never done.
   void stop();
 
+  /// Handles that were neither disposed nor collected; `change` is +1 or -1. JS thread only.
+  void countHandle(int64_t change) { handles_ += change; }
+  int64_t handles() const { return handles_; }
+
  private:
   static void callJs(Napi::Env env, Napi::Function, EnvData* self, JsCallback* callback);
   static void teardown(void* self);
@@ -51,6 +55,7 @@ class EnvData {
   Napi::Env env_;
   Function function_;
   int64_t pendingCount_ = 0;  // JS thread only
+  int64_t handles_ = 0;
   std::map<std::string, std::shared_ptr<Executor>> executors_;
 };
 

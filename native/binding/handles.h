@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "binding/env_data.h"
 #include "binding/executor.h"
 
 namespace cae::binding {
@@ -40,8 +41,10 @@ Napi::Value makeHandle(Napi::Env env, HandleKind kind, std::shared_ptr<T> object
                        int64_t bytes) {
   auto* box = new HandleBox{kind, std::move(object), std::move(executor), bytes};
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+  EnvData::of(env).countHandle(1);
   auto external = Napi::External<HandleBox>::New(env, box, [](Napi::BasicEnv env, HandleBox* owned) {
     // A safety net: a handle nobody disposed. Its object may only die where it lives, so it goes through its executor.
+    if (owned->object) env.GetInstanceData<EnvData>()->countHandle(-1);
     if (owned->object && owned->executor) owned->executor->post([object = std::move(owned->object)] {});
     if (owned->bytes != 0) Napi::MemoryManagement::AdjustExternalMemory(env, -owned->bytes);
     delete owned;

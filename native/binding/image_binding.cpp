@@ -46,12 +46,13 @@ at::Tensor inPlace(const Napi::Value& value, const char* name, KeepAlive& keep) 
 }
 
 /// Copies what a user gave, after a look at types, shapes and values.
-Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tensor& ids, const at::Tensor& noise) {
+Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tensor& ids, const at::Tensor& noise,
+                const at::Tensor& latents) {
   const bool isImages = images.defined() && images.dim() == 4 && images.size(1) == 3 && images.numel() > 0 &&
                         (images.scalar_type() == at::kByte || images.scalar_type() == at::kFloat);
   if (!images.defined()) throw Error("ERR_CAE_SHAPE", "a batch without images", "images");
   if (!isImages) refuse("images", images, "uint8 or float32 [B, 3, H, W]");
-  Batch batch = {.images = images.clone(), .mask = {}, .ids = {}, .labels = {}, .noise = {}};
+  Batch batch = {.images = images.clone(), .mask = {}, .ids = {}, .labels = {}, .view = {}, .latents = {}, .noise = {}};
   const std::string perPatch = text("[", images.size(0), ", N]");
   if (mask.defined()) {
     if (mask.dim() != 2 || mask.size(0) != images.size(0) || mask.scalar_type() != at::kByte)
@@ -72,6 +73,11 @@ Batch batchFrom(const at::Tensor& images, const at::Tensor& mask, const at::Tens
     if (noise.dim() != 4 || noise.size(0) != images.size(0) || noise.scalar_type() != at::kFloat)
       refuse("noise", noise, text("float32 [", images.size(0), ", V, h, w]"));
     batch.noise = noise.clone();
+  }
+  if (latents.defined()) {
+    if (latents.dim() != 3 || latents.size(0) != images.size(0) || latents.scalar_type() != at::kFloat)
+      refuse("latents", latents, text("float32 [", images.size(0), ", 1 + N, C]"));
+    batch.latents = latents.clone();
   }
   return batch;
 }
@@ -124,10 +130,11 @@ Napi::Value createBatch(const Napi::CallbackInfo& info) {
   const at::Tensor mask = inPlace(args.value(1), "mask", keep);
   const at::Tensor ids = inPlace(args.value(2), "ids", keep);
   const at::Tensor noise = inPlace(args.value(3), "noise", keep);
+  const at::Tensor latents = inPlace(args.value(4), "latents", keep);
   args.done();
   return submit(
       info.Env(), EnvData::of(info.Env()).images(),
-      [images, mask, ids, noise] { return std::make_shared<Batch>(batchFrom(images, mask, ids, noise)); }, batchToJs,
+      [=] { return std::make_shared<Batch>(batchFrom(images, mask, ids, noise, latents)); }, batchToJs,
       std::move(keep));
 }
 

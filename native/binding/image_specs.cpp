@@ -95,6 +95,7 @@ CollateConfig collateConfigFromJs(const Napi::Value& value) {
                            .width = reader.integer("width"),
                            .viewHeight = reader.integer("viewHeight"),
                            .viewWidth = reader.integer("viewWidth"),
+                           .viewInterpolation = interpolationFromWord(reader.word("viewInterpolation")),
                            .crop = modes[crop],
                            .randomCrop = readCropRange(reader, crop == 1),
                            .resizeShort = reader.integer("resizeShort"),
@@ -111,7 +112,8 @@ CollateConfig collateConfigFromJs(const Napi::Value& value) {
 
 Napi::Value batchToJs(Napi::Env env, const std::shared_ptr<Batch>& batch) {
   int64_t bytes = 0;
-  for (const at::Tensor& t : {batch->images, batch->mask, batch->ids, batch->labels, batch->view, batch->noise}) {
+  for (const at::Tensor& t :
+       {batch->images, batch->mask, batch->ids, batch->labels, batch->view, batch->latents, batch->noise}) {
     if (t.defined()) bytes += static_cast<int64_t>(t.nbytes());
   }
   return makeHandle(env, HandleKind::kBatch, batch, nullptr, bytes);

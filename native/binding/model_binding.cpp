@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "binding/bindings.h"
+#include "binding/image_specs.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
 #include "binding/to_js.h"
@@ -26,6 +27,12 @@ at::Tensor wholeEmbedding(const at::Tensor& visible, const at::Tensor& masked, c
   return whole;
 }
 
+/// What a forward pass tells whether or not it is asked for intermediates: predictions, and what they are compared
+/// with.
+bool isOutput(const std::string& name) {
+  return name == "logits" || name == "normalised" || name == "labels_normalised";
+}
+
 /// Results of one forward under the names of golden/README.md.
 struct ForwardOptions {
   bool intermediates, gradients, dropPath;
@@ -45,7 +52,10 @@ Tensors forward(Model& model, const Batch& given, const ForwardOptions& options)
                       .stepSamples = given.images.size(0),
                       .schedule = options.schedule,
                       .trace = [&](const std::string& name, const at::Tensor& value) {
-                        (name == "logits" ? out : mid)[name == "logits" ? "out/logits" : name] = value.detach();
+                        if (isOutput(name))
+                          out["out/" + name] = value.detach();
+                        else
+                          mid[name] = value.detach();
                       }};
   const at::AutoGradMode grad(options.gradients);
   const Losses losses = model.method->forward(batch, args);
@@ -165,6 +175,23 @@ Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info) {
   return submit(
       info.Env(), executorOf(info.Env(), *model),
       [model, batch, dtype] { return model->method->encoder()->encode(batch->images, dtype).cpu(); }, tensorToJs);
+}
+
+Napi::Value addLatents(const Napi::CallbackInfo& info) {
+  Args args(info, "addLatents");
+  const auto tower = args.handle<Model>(0, HandleKind::kModel);
+  const auto batch = args.handle<Batch>(1, HandleKind::kBatch);
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *tower),
+      [tower, batch] {
+        CAE_CHECK(batch->view.defined(), "ERR_CAE_SHAPE", "the batch has no second view to make latents of");
+        Batch complete = *batch;
+        complete.view.reset();
+        complete.latents = tower->method->latents(batch->view);
+        return std::make_shared<Batch>(complete);
+      },
+      batchToJs);
 }
 
 Napi::Value modelAttention(const Napi::CallbackInfo& info) {

@@ -37,6 +37,17 @@ Napi::Value version(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value nativeUse(const Napi::CallbackInfo& info) {
+  Args(info, "nativeUse").done();
+  const Napi::Env env = info.Env();
+  const CpuMemoryUse memory = cpuMemoryUse();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("handles", Napi::Number::New(env, static_cast<double>(EnvData::of(env).handles())));
+  out.Set("cpuTensors", Napi::Number::New(env, static_cast<double>(memory.blocks)));
+  out.Set("cpuTensorBytes", Napi::Number::New(env, static_cast<double>(memory.bytes)));
+  return out;
+}
+
 /// The one place that changes process-wide settings of libtorch.
 Napi::Value configure(const Napi::CallbackInfo& info) {
   Args args(info, "configure");
@@ -66,6 +77,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (box.bytes != 0) Napi::MemoryManagement::AdjustExternalMemory(env, -box.bytes);
   box.bytes = 0;
+  if (box.object) EnvData::of(env).countHandle(-1);
   // Batches come and go with every step, which takes their memory again; what a model or trainer held is given back.
   const bool isLasting = box.kind != HandleKind::kBatch;
   // Queued behind the work in flight, so the promise resolves when that is done and the object is gone.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace cae::binding {
 namespace {
@@ -36,7 +37,8 @@ class Shared {
   void wait() {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return next_ >= count_ && running_ == 0; });
-    if (error_) std::rethrow_exception(error_);
+    // Given away, not shared: a helper that comes late lets go of the rest, and must not be who frees the exception.
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:

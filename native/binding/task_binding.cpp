@@ -5,6 +5,7 @@
 #include "binding/model_handle.h"
 #include "binding/submit.h"
 #include "binding/to_js.h"
+#include "tasks/feature_spread.h"
 #include "tasks/knn.h"
 #include "tasks/linear_probe.h"
 
@@ -65,6 +66,22 @@ Napi::Value modelFeatures(const Napi::CallbackInfo& info) {
         out.Set("avg", tensorToJs(env, pooled.avg));
         return out;
       });
+}
+
+Napi::Value featureSpread(const Napi::CallbackInfo& info) {
+  Args args(info, "featureSpread");
+  KeepAlive keep;
+  const at::Tensor features = shared(args, 0, "features", keep);
+  args.done();
+  return submit(
+      info.Env(), EnvData::of(info.Env()).executor("cpu"), [features] { return cae::featureSpread(features); },
+      [](Napi::Env env, const FeatureSpread& spread) {
+        Napi::Object out = Napi::Object::New(env);
+        out.Set("std", Napi::Number::New(env, spread.std));
+        out.Set("effectiveRank", Napi::Number::New(env, spread.effectiveRank));
+        return out;
+      },
+      std::move(keep));
 }
 
 Napi::Value nearestNeighbors(const Napi::CallbackInfo& info) {

@@ -48,6 +48,7 @@ Napi::Value tokenizeBatch(const Napi::CallbackInfo& info) {
                                              .ids = ids.flatten(1),
                                              .labels = batch->labels,
                                              .view = {},
+                                             .latents = {},
                                              .noise = batch->noise});
       },
       batchToJs);

@@ -43,6 +43,18 @@ Napi::Value resultToJs(Napi::Env env, const StepResult& result) {
   return out;
 }
 
+Napi::Array findingsToJs(Napi::Env env, const std::vector<TensorFinding>& findings) {
+  Napi::Array out = Napi::Array::New(env, findings.size());
+  for (size_t i = 0; i < findings.size(); ++i) {
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("name", Napi::String::New(env, findings[i].name));
+    one.Set("nonFinite", Napi::Number::New(env, static_cast<double>(findings[i].nonFinite)));
+    one.Set("largest", Napi::Number::New(env, findings[i].largest));
+    out.Set(static_cast<uint32_t>(i), one);
+  }
+  return out;
+}
+
 }  // namespace
 
 Napi::Value createTrainer(const Napi::CallbackInfo& info) {
@@ -81,6 +93,24 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   return submit(
       info.Env(), box.executor, [trainer = box.trainer, batches, hyper] { return trainer->step(batches, hyper); },
       resultToJs);
+}
+
+Napi::Value examineStep(const Napi::CallbackInfo& info) {
+  Args args(info, "examineStep");
+  const TrainerBox box = trainerOf(args, 0);
+  const auto batches = args.handles<Batch>(1, HandleKind::kBatch);
+  const Hyper hyper = readHyper(args.value(2));
+  args.done();
+  return submit(
+      info.Env(), box.executor, [trainer = box.trainer, batches, hyper] { return trainer->examine(batches, hyper); },
+      [](Napi::Env env, const StepFindings& findings) {
+        Napi::Object out = Napi::Object::New(env);
+        out.Set("values", numbersToJs(env, findings.values));
+        out.Set("weights", findingsToJs(env, findings.weights));
+        out.Set("activations", findingsToJs(env, findings.activations));
+        out.Set("gradients", findingsToJs(env, findings.gradients));
+        return out;
+      });
 }
 
 Napi::Value trainerTensors(const Napi::CallbackInfo& info) {

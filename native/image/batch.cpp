@@ -25,6 +25,7 @@ Batch Batch::rows(int64_t begin, int64_t end) const {
           .ids = cut(ids),
           .labels = cut(labels),
           .view = cut(view),
+          .latents = cut(latents),
           .noise = cut(noise)};
 }
 
@@ -37,6 +38,7 @@ Batch Batch::to(const at::Device& device) const {
           .ids = moved(ids),
           .labels = moved(labels),
           .view = moved(view),
+          .latents = moved(latents),
           .noise = moved(noise)};
 }
 
@@ -46,6 +48,7 @@ Batch joinBatches(const std::vector<std::shared_ptr<Batch>>& parts) {
           .ids = joined(parts, &Batch::ids),
           .labels = joined(parts, &Batch::labels),
           .view = joined(parts, &Batch::view),
+          .latents = joined(parts, &Batch::latents),
           .noise = joined(parts, &Batch::noise)};
 }
 

@@ -56,7 +56,7 @@ void Collation::fill(int64_t i) {
 void Collation::fillView(const Sample& sample, int64_t i) {
   const int64_t height = config_.viewHeight, width = config_.viewWidth;
   uint8_t* planes = batch_.view.mutable_data_ptr<uint8_t>() + i * 3 * height * width;
-  Resize resize(part(sample), plan(sample, height, width, Interpolation::kLanczos));
+  Resize resize(part(sample), plan(sample, height, width, config_.viewInterpolation));
   std::vector<uint8_t> row(static_cast<size_t>(resize.rowBytes()));
   for (int64_t y = 0; y < height; ++y) {
     resize.nextRow(row.data());

@@ -25,7 +25,8 @@ struct CollateConfig {
   uint64_t seed;
   uint32_t epoch;
   int64_t height, width;          // of the output
-  int64_t viewHeight, viewWidth;  // of a second view of the same crop, for a tokenizer (spec/cae.md 5.3); 0: none
+  int64_t viewHeight, viewWidth;  // of a second view of the same crop, for another network (spec/cae.md 5.3); 0: none
+  Interpolation viewInterpolation;
   CropMode crop;
   CropConfig randomCrop;
   int64_t resizeShort;

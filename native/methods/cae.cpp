@@ -12,7 +12,7 @@
 namespace cae {
 namespace {
 
-enum class Target { kPixels, kTokens };
+enum class Target { kPixels, kTokens, kLatents };
 enum class TargetWeights { kShared, kLagged };
 
 struct CaeConfig {
@@ -20,6 +20,7 @@ struct CaeConfig {
   NeckConfig neck;
   Target target;
   bool normalizeTarget;
+  double latentWeight;          // w of spec/cae.md 10.4
   double alignWeight;           // lambda of spec/cae.md 2.2
   TargetWeights targetWeights;  // spec/cae.md 1.9
   double targetMomentum;
@@ -30,8 +31,9 @@ struct CaeConfig {
 CaeConfig readConfig(ConfigReader& reader) {
   const EncoderConfig encoder = readEncoderConfig(reader);
   const int64_t dim = reader.integer("decoderDim");
-  const auto target = static_cast<Target>(reader.choice("target", {"pixels", "tokens"}));
-  const int64_t vocabulary = reader.integer("vocabSize");
+  const auto target = static_cast<Target>(reader.choice("target", {"pixels", "tokens", "latents"}));
+  const int64_t outputs[] = {3 * encoder.patchSize * encoder.patchSize, reader.integer("vocabSize"),
+                             reader.integer("latentDim")};
   const double mlpRatio = static_cast<double>(encoder.block.mlpHidden) / static_cast<double>(encoder.block.dim);
   return {.encoder = encoder,
           .neck = {.regressorDepth = reader.integer("regressorDepth"),
@@ -44,9 +46,10 @@ CaeConfig readConfig(ConfigReader& reader) {
                              .keyBias = encoder.block.keyBias,
                              .activation = encoder.block.activation},
                    .dropPath = encoder.dropPath,
-                   .outputs = target == Target::kTokens ? vocabulary : 3 * encoder.patchSize * encoder.patchSize},
+                   .outputs = outputs[static_cast<size_t>(target)]},
           .target = target,
           .normalizeTarget = reader.flag("normalizeTarget"),
+          .latentWeight = reader.real("latentWeight"),
           .alignWeight = reader.real("alignWeight"),
           .targetWeights = static_cast<TargetWeights>(reader.choice("targetWeights", {"shared", "lagged"})),
           .targetMomentum = reader.real("targetMomentum"),
@@ -95,14 +98,8 @@ class ContextAutoencoder : public Method {
 
   void check(const Batch& batch) const override {
     CAE_CHECK(batch.mask.defined(), "ERR_CAE_SHAPE", "the batch has no mask: pre-training hides patches");
-    if (config_.target != Target::kTokens) return;
-    CAE_CHECK(batch.ids.defined(), "ERR_CAE_SHAPE", "the batch has no token ids, which this model predicts");
-    CAE_CHECK(batch.ids.sizes() == batch.mask.sizes(), "ERR_CAE_SHAPE", "the token ids have the shape ",
-              batch.ids.sizes(), ", the mask ", batch.mask.sizes());
-    const auto [lowest, highest] = at::aminmax(batch.ids);
-    const int64_t low = lowest.item<int64_t>(), high = highest.item<int64_t>();
-    CAE_CHECK(low >= 0 && high < config_.neck.outputs, "ERR_CAE_SHAPE", "a token id is ", low < 0 ? low : high,
-              ", the model has the ids 0 to ", config_.neck.outputs - 1);
+    if (config_.target == Target::kTokens) checkIds(batch);
+    if (config_.target == Target::kLatents) checkLatents(batch);
   }
 
   Losses forward(const Batch& batch, const ForwardArgs& args) override {
@@ -116,6 +113,7 @@ class ContextAutoencoder : public Method {
     pass.record("encoder_out", encoded);
     const at::Tensor projected = project(encoded, pass);
     if (!net_.encoder_to_decoder.is_empty()) pass.record("encoder_proj", projected);
+    if (config_.target == Target::kLatents) return latentLoss(projected, tokens, batch, args, pass);
     const at::Tensor target = alignTarget(tokens, args, pass);  // [B, Nm, E]
     pass.record("latent_target", target);
 
@@ -141,6 +139,7 @@ class ContextAutoencoder : public Method {
   }
 
   at::Tensor reconstruct(const Batch& batch, bool full) override {
+    CAE_CHECK(config_.target != Target::kLatents, "ERR_CAE_OPTION", "a model of latents has no decoder");
     const at::NoGradGuard noGrad;
     const ForwardArgs args = {
         .dtype = at::kFloat, .isTraining = false, .key = {}, .stepSamples = 0, .schedule = {}, .trace = {}};
@@ -161,6 +160,23 @@ class ContextAutoencoder : public Method {
   torch::nn::Module& network() override { return net_; }
 
  private:
+  void checkIds(const Batch& batch) const {
+    CAE_CHECK(batch.ids.defined(), "ERR_CAE_SHAPE", "the batch has no token ids, which this model predicts");
+    CAE_CHECK(batch.ids.sizes() == batch.mask.sizes(), "ERR_CAE_SHAPE", "the token ids have the shape ",
+              batch.ids.sizes(), ", the mask ", batch.mask.sizes());
+    const auto [lowest, highest] = at::aminmax(batch.ids);
+    const int64_t low = lowest.item<int64_t>(), high = highest.item<int64_t>();
+    CAE_CHECK(low >= 0 && high < config_.neck.outputs, "ERR_CAE_SHAPE", "a token id is ", low < 0 ? low : high,
+              ", the model has the ids 0 to ", config_.neck.outputs - 1);
+  }
+
+  void checkLatents(const Batch& batch) const {
+    CAE_CHECK(batch.latents.defined(), "ERR_CAE_SHAPE", "the batch has no latents, which this model predicts");
+    const std::vector<int64_t> wanted = {batch.images.size(0), 1 + config_.encoder.numPatches(), config_.neck.outputs};
+    CAE_CHECK(batch.latents.sizes() == at::IntArrayRef(wanted), "ERR_CAE_SHAPE", "the latents have the shape ",
+              batch.latents.sizes(), ", the model wants ", at::IntArrayRef(wanted));
+  }
+
   /// The two halves of a batch's patches.
   struct Tokens {
     ops::TokenSplit split;
@@ -210,6 +226,11 @@ class ContextAutoencoder : public Method {
   }
 
   at::Tensor regress(const at::Tensor& projected, const Tokens& tokens, const ForwardArgs& args, const Pass& pass) {
+    return net_.pretext_neck->represent(regressorStream(projected, tokens, args, pass));
+  }
+
+  at::Tensor regressorStream(const at::Tensor& projected, const Tokens& tokens, const ForwardArgs& args,
+                             const Pass& pass) {
     const int64_t batch = projected.size(0), visible = tokens.visible.size(1), masked = tokens.masked.size(1);
     const CrossBlockImpl::Positions positions = {.masked = ops::gatherTokens(positions_, tokens.split.masked),
                                                  .visible = ops::gatherTokens(positions_, tokens.split.visible)};
@@ -218,12 +239,15 @@ class ContextAutoencoder : public Method {
                                       dropPath(args, DropPathStack::kRegressor, projected), pass);
   }
 
-  /// Cross-entropy with token ids, or squared error of normalised pixels (spec/cae.md 2.1, 1.7), in float32.
+  /// Cross-entropy with token ids, or squared error of normalised pixels (spec/cae.md 2.1, 1.7), in float32; and the
+  /// same relative to what knowing nothing gives: all ids alike, or the mean of the pixels for every pixel.
   Losses mainLoss(const at::Tensor& rows, const Tokens& tokens, const Batch& batch) const {
     Losses losses;
     if (config_.target == Target::kTokens) {
       const at::Tensor ids = batch.ids.to(at::kLong).gather(1, tokens.split.masked).flatten();  // [B·Nm]
       losses.metrics["loss_main"] = at::cross_entropy_loss(rows, ids);
+      losses.metrics["relative_loss"] =
+          losses.metrics.at("loss_main").detach() / std::log(static_cast<double>(config_.neck.outputs));
       losses.metrics["mlm_acc"] = rows.detach().argmax(1).eq(ids).to(at::kFloat).mean();
       return losses;
     }
@@ -234,7 +258,43 @@ class ContextAutoencoder : public Method {
       target = (target - mean) / at::sqrt(variance + 1e-6);
     }
     losses.metrics["loss_main"] = at::mse_loss(rows, target);
+    losses.metrics["relative_loss"] = losses.metrics.at("loss_main").detach() / varianceOf(target);
     return losses;
+  }
+
+  /// Cosine of all tokens to a frozen encoder's latents (spec/cae.md 10.2 to 10.4), in float32. The encoder's output is
+  /// normalised a second time, the regressor's for the first: its own norm has no part in it.
+  Losses latentLoss(const at::Tensor& projected, const Tokens& tokens, const Batch& batch, const ForwardArgs& args,
+                    const Pass& pass) {
+    const at::Tensor hidden = regressorStream(projected, tokens, args, pass);  // [B, Nm, E]
+    pass.record("latent_pred", hidden);
+    const at::Tensor all = at::cat({projected, hidden}, 1);  // [B, 1 + N, E]: class token, visible, masked
+    const at::Tensor predicted = toUnitLength(net_.pretext_neck->project(all, pass));
+    pass.record("normalised", predicted);
+    const at::Tensor cls = at::zeros({batch.images.size(0), 1}, tokens.split.visible.options());
+    const at::Tensor order = at::cat({cls, tokens.split.visible + 1, tokens.split.masked + 1}, 1);  // [B, 1 + N]
+    const at::Tensor wanted = toUnitLength(ops::gatherTokens(batch.latents, order));
+    pass.record("labels_normalised", wanted);
+
+    constexpr double kEps = 1e-12;
+    const auto squared = [](const at::Tensor& x) { return at::sum(x * x, 2) + kEps; };
+    const at::Tensor cosine = at::sum(predicted * wanted, 2) / at::sqrt(squared(predicted) * squared(wanted));
+    Losses losses;
+    losses.total = (1 - cosine).mean() * config_.latentWeight;
+    losses.metrics["loss"] = losses.metrics["loss_main"] = losses.total.detach();
+    losses.metrics["cosine"] = cosine.detach().mean();
+    return losses;
+  }
+
+  static at::Tensor toUnitLength(const at::Tensor& x) {
+    return x / at::linalg_vector_norm(x, 2, at::OptionalIntArrayRef(2), /*keepdim=*/true);
+  }
+
+  /// Mean square less squared mean: a step can spare two sweeps through memory, at::var takes many times as long.
+  /// Images of a single colour have no variance, hence the bound.
+  static at::Tensor varianceOf(const at::Tensor& x) {
+    const at::Tensor flat = x.flatten();
+    return (flat.dot(flat) / flat.numel() - flat.mean().square()).clamp_min(1e-6);
   }
 
   /// teacher = momentum · teacher + (1 - momentum) · encoder (spec/cae.md 1.9).

@@ -54,7 +54,7 @@ class Method {
   /// it side by side.
   virtual Losses forward(const Batch& batch, const ForwardArgs& args) = 0;
 
-  /// Lets a momentum target follow the network: once a training step, between its forward passes and its update.
+  /// Lets a momentum target follow the network: before every update of the network, after the step's forward passes.
   virtual void followNetwork() {}
 
   /// Lets an average of the weights follow them: after every update of the network.
@@ -69,6 +69,10 @@ class Method {
   /// The part that gives images token ids; ERR_CAE_OPTION where there is none. Where the method averages its weights,
   /// it has the averaged ones.
   virtual DiscreteVae& tokenizer();
+
+  /// What a frozen encoder makes of raw images (uint8) of its own size, for others to predict: every token [B, 1 + N,
+  /// C] in float32, class token first, through its projection where it has one. ERR_CAE_OPTION for other methods.
+  virtual at::Tensor latents(const at::Tensor& images);
 
   virtual torch::nn::Module& network() = 0;
 

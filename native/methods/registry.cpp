@@ -48,6 +48,10 @@ DiscreteVae& Method::tokenizer() {
               "what trainTokenizer or `cae-torch tokenizer train` made");
 }
 
+at::Tensor Method::latents(const at::Tensor&) {
+  throw Error("ERR_CAE_OPTION", "this model is trained, its latents are nobody's target", "model", "an encoder alone");
+}
+
 std::map<std::string, at::Tensor> Method::measure(const Batch&) {
   tokenizer();  // says that this is none
   return {};

@@ -25,7 +25,17 @@ at::Tensor PretextNeckImpl::regress(const at::Tensor& query, const at::Tensor& v
     x = regressor_blocks->at<CrossBlockImpl>(i).forward(x, visible, positions, dropPath, static_cast<int64_t>(i), pass);
     pass.record("regressor_block" + std::to_string(i), x);
   }
-  return ops::addNorm(x, {}, norm->weight, norm->bias, eps_, x.scalar_type()).normed;
+  return x;
+}
+
+at::Tensor PretextNeckImpl::represent(const at::Tensor& stream) const {
+  return ops::addNorm(stream, {}, norm->weight, norm->bias, eps_, stream.scalar_type()).normed;
+}
+
+at::Tensor PretextNeckImpl::project(const at::Tensor& x, const Pass& pass) const {
+  const at::Tensor normed = ops::addNorm(x, {}, norm2->weight, norm2->bias, eps_, pass.dtype).normed;
+  pass.record("decoder_norm", normed);
+  return head->product(normed, pass.dtype).to(x.scalar_type()) + head->bias;
 }
 
 at::Tensor PretextNeckImpl::decode(const at::Tensor& latents, const at::Tensor& positions, const DropPath& dropPath,

@@ -38,11 +38,14 @@ uint16_t bfloat16Bits(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-template <bool kHasLow>
-void updateRange(float* __restrict values, const float* __restrict grads, float* __restrict first,
+float widened(float value) { return value; }
+float widened(uint16_t bfloat16) { return std::bit_cast<float>(uint32_t{bfloat16} << 16); }
+
+template <bool kHasLow, class Grad>
+void updateRange(float* __restrict values, const Grad* __restrict grads, float* __restrict first,
                  float* __restrict second, uint16_t* __restrict low, int64_t count, const Constants c) {
   for (int64_t i = 0; i < count; ++i) {
-    const float grad = grads[i] * c.gradScale;
+    const float grad = widened(grads[i]) * c.gradScale;
     const float mean = c.beta1 * first[i] + (1 - c.beta1) * grad;
     const float square = c.beta2 * second[i] + (1 - c.beta2) * grad * grad;
     const float value = values[i] * c.keep - c.rate * mean / (std::sqrt(square) * c.rootScale + c.eps);
@@ -53,19 +56,29 @@ void updateRange(float* __restrict values, const float* __restrict grads, float*
   }
 }
 
-void onCpu(const at::Tensor& values, const at::Tensor& grads, const at::Tensor& firstMoment,
-           const at::Tensor& secondMoment, const at::Tensor& low, const AdamWUpdate& update) {
+template <class Grad>
+void updateAll(const Grad* grad, const at::Tensor& values, const at::Tensor& firstMoment,
+               const at::Tensor& secondMoment, const at::Tensor& low, const AdamWUpdate& update) {
   auto* value = values.data_ptr<float>();
-  const auto* grad = grads.const_data_ptr<float>();
   auto* first = firstMoment.data_ptr<float>();
   auto* second = secondMoment.data_ptr<float>();
   auto* bits = low.defined() ? reinterpret_cast<uint16_t*>(low.data_ptr<at::BFloat16>()) : nullptr;
   const Constants c = constantsOf(update);
   at::parallel_for(0, values.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    const auto range = bits == nullptr ? updateRange<false> : updateRange<true>;
+    const auto range = bits == nullptr ? updateRange<false, Grad> : updateRange<true, Grad>;
     range(value + begin, grad + begin, first + begin, second + begin, bits == nullptr ? nullptr : bits + begin,
           end - begin, c);
   });
+}
+
+void onCpu(const at::Tensor& values, const at::Tensor& grads, const at::Tensor& firstMoment,
+           const at::Tensor& secondMoment, const at::Tensor& low, const AdamWUpdate& update) {
+  const auto with = [&](const auto* grad) { updateAll(grad, values, firstMoment, secondMoment, low, update); };
+  if (grads.scalar_type() == at::kBFloat16) {
+    with(reinterpret_cast<const uint16_t*>(grads.const_data_ptr<at::BFloat16>()));
+  } else {
+    with(grads.const_data_ptr<float>());
+  }
 }
 
 void onDevice(const at::Tensor& values, const at::Tensor& grads, const at::Tensor& firstMoment,

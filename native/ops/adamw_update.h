@@ -14,9 +14,9 @@ struct AdamWUpdate {
   int64_t count;     // this update's, from 1 on
 };
 
-/// Updates flat float32 `values` and both moments in place. `low`: bfloat16 of the same size, becomes a copy of the new
-/// values; undefined where none is wanted. On a CPU in one pass over memory, which is what an update waits for; on
-/// other devices libtorch's fused kernel.
+/// Updates contiguous float32 `values` and both moments in place. `grads`: float32 or, on a CPU, bfloat16. `low`:
+/// bfloat16 of the same size, becomes a copy of the new values; undefined where none is wanted. On a CPU in one pass
+/// over memory, which is what an update waits for; on other devices libtorch's fused kernel.
 void adamwUpdate(const at::Tensor& values, const at::Tensor& grads, const at::Tensor& firstMoment,
                  const at::Tensor& secondMoment, const at::Tensor& low, const AdamWUpdate& update);
 

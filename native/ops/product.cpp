@@ -30,7 +30,6 @@ class Product : public torch::autograd::Function<Product> {
                             const std::optional<at::Tensor>& cast) {
     const at::Tensor w = cast.value_or(weight);
     ctx->save_for_backward({x, w});
-    ctx->saved_data["master"] = static_cast<int64_t>(weight.scalar_type());
     return productNoGrad(x, w);
   }
 
@@ -39,10 +38,7 @@ class Product : public torch::autograd::Function<Product> {
     const at::Tensor &x = saved[0], &w = saved[1], &dy = grads[0];
     at::Tensor dx, dw;
     if (ctx->needs_input_grad(0)) dx = productNoGrad(dy, w.t());
-    if (ctx->needs_input_grad(1)) {
-      const auto master = static_cast<at::ScalarType>(ctx->saved_data["master"].toInt());
-      dw = productNoGrad(dy.t(), x.t()).to(master);
-    }
+    if (ctx->needs_input_grad(1)) dw = productNoGrad(dy.t(), x.t());
     return {dx, dw, {}};
   }
 };

@@ -19,7 +19,7 @@ FlatParams::FlatParams(Method& method) {
   for (const bool decay : {true, false}) {
     for (const NamedTensor& t : tensors) {
       if (!t.trainable || t.decay != decay) continue;
-      slots_.push_back({.name = t.name, .param = t.tensor, .offset = size, .decay = decay});
+      slots_.push_back({.name = t.name, .param = t.tensor, .offset = size, .decay = decay, .cast = {}});
       size += padded(t.tensor.numel());
     }
     if (decay) decayedSize_ = size;
@@ -27,18 +27,24 @@ FlatParams::FlatParams(Method& method) {
   const at::NoGradGuard noGrad;
   const auto options = slots_.front().param.options().requires_grad(false);
   values_ = at::zeros({size}, options);
-  grads_ = at::zeros({size}, options);
+  if (!values_.is_cpu()) grads_ = at::zeros({size}, options);
   for (Slot& slot : slots_) {
     const at::Tensor place = view(values_, slot);
     place.copy_(slot.param);
     slot.param.set_data(place);
-    slot.param.mutable_grad() = view(grads_, slot);
+    if (grads_.defined()) slot.param.mutable_grad() = view(grads_, slot);
   }
   releaseCpuMemory();  // where the parameters were: too cut up for anything as large, and more than a step needs
 }
 
 FlatParams::~FlatParams() {
   for (Slot& slot : slots_) slot.param.mutable_grad().reset();
+}
+
+void FlatParams::setCast(int64_t offset, const at::Tensor& cast) {
+  for (Slot& slot : slots_) {
+    if (slot.offset == offset) slot.cast = cast;
+  }
 }
 
 at::Tensor FlatParams::view(const at::Tensor& flat, const Slot& slot) {

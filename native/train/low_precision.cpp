@@ -4,8 +4,7 @@
 
 namespace cae {
 
-LowPrecision::LowPrecision(torch::nn::Module& network, at::ScalarType dtype, const FlatParams& params)
-    : params_(params) {
+LowPrecision::LowPrecision(torch::nn::Module& network, at::ScalarType dtype, FlatParams& params) : params_(params) {
   if (dtype == at::kFloat) return;
   values_ = params.decayed(params.values()).to(dtype);
   for (const auto& module : network.modules(/*include_self=*/false)) {
@@ -14,7 +13,9 @@ LowPrecision::LowPrecision(torch::nn::Module& network, at::ScalarType dtype, con
     const at::Tensor& weight = linear->weight;
     if (weight.requires_grad()) {
       const int64_t offset = weight.storage_offset() - params.values().storage_offset();
-      linear->setCast(values_.narrow(0, offset, weight.numel()).view(weight.sizes()));
+      const at::Tensor cast = values_.narrow(0, offset, weight.numel()).view(weight.sizes());
+      linear->setCast(cast);
+      params.setCast(offset, cast);
     } else {
       followers_.push_back({.linear = linear, .cast = weight.detach().to(dtype)});
       linear->setCast(followers_.back().cast);

@@ -14,7 +14,7 @@ namespace cae {
 class LowPrecision {
  public:
   /// Does nothing when `dtype` is float32.
-  LowPrecision(torch::nn::Module& network, at::ScalarType dtype, const FlatParams& params);
+  LowPrecision(torch::nn::Module& network, at::ScalarType dtype, FlatParams& params);
   ~LowPrecision();
   LowPrecision(const LowPrecision&) = delete;
   LowPrecision& operator=(const LowPrecision&) = delete;

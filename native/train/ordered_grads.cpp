@@ -43,31 +43,26 @@ thread_local int64_t currentPiece = 0;
 /// The gradient of one parameter.
 class OrderedGrads::Sum {
  public:
-  explicit Sum(at::Tensor place) : place_(std::move(place)) {}
-
   void add(int64_t piece, at::Tensor grad) {
     std::unique_lock lock(mutex_);
     early_.emplace(piece, std::move(grad));
     if (busy_) return;  // whoever is adding takes this one too when its turn has come
     busy_ = true;
     while (!early_.empty() && isTurnOf(early_.begin()->first)) {
-      const at::Tensor turn = early_.begin()->second;
+      at::Tensor turn = std::move(early_.begin()->second);
       early_.erase(early_.begin());
       lock.unlock();
-      write(turn);
+      take(std::move(turn));
       lock.lock();
       ++added_;
     }
     busy_ = false;
   }
 
-  void finish() {
-    for (const auto& [piece, grad] : early_) {
-      write(grad);
-      ++added_;
-    }
+  at::Tensor finish(const at::Tensor& param) {
+    for (auto& [piece, grad] : early_) take(std::move(grad));
     early_.clear();
-    if (added_ == 0) place_.zero_();
+    return sum_.defined() ? std::move(sum_) : at::zeros_like(param);
   }
 
  private:
@@ -75,16 +70,18 @@ class OrderedGrads::Sum {
   /// whichever comes first begins: two lanes never keep a gradient waiting.
   bool isTurnOf(int64_t piece) const { return added_ < 2 ? piece < 2 : piece == added_; }
 
-  void write(const at::Tensor& grad) {
+  void take(at::Tensor grad) {
     const at::NoGradGuard noGrad;
-    if (added_ == 0) {
-      place_.copy_(grad);
+    if (sum_.defined()) {
+      sum_.add_(grad);
     } else {
-      place_.add_(grad);
+      // One that others still look at may be written by them: it is theirs.
+      const bool isOurs = grad.is_contiguous() && grad.use_count() == 1 && grad.storage().use_count() == 1;
+      sum_ = isOurs ? std::move(grad) : grad.clone(at::MemoryFormat::Contiguous);
     }
   }
 
-  at::Tensor place_;
+  at::Tensor sum_;
   std::mutex mutex_;
   std::map<int64_t, at::Tensor> early_;
   int64_t added_ = 0;
@@ -97,8 +94,9 @@ namespace {
 template <class Sum>
 class Deliver : public Node {
  public:
-  Deliver(std::shared_ptr<Sum> sum, const at::Tensor& param) : Node(/*sequence_nr=*/UINT64_MAX), sum_(std::move(sum)) {
-    add_input_metadata(param);
+  /// `like`: has the shape and the type in which gradients are wanted; the engine converts those of another type.
+  Deliver(std::shared_ptr<Sum> sum, const at::Tensor& like) : Node(/*sequence_nr=*/UINT64_MAX), sum_(std::move(sum)) {
+    add_input_metadata(like);
   }
 
   variable_list apply(variable_list&& grads) override {
@@ -112,10 +110,11 @@ class Deliver : public Node {
 
 }  // namespace
 
-OrderedGrads::OrderedGrads(const FlatParams& params) {
+OrderedGrads::OrderedGrads(const FlatParams& params, size_t pieces) : params_(params) {
   for (const auto& slot : params.slots()) {
-    sums_.push_back(std::make_shared<Sum>(FlatParams::view(params.grads(), slot)));
-    const NodePtr node = makeNode<Deliver<Sum>>(sums_.back(), slot.param);
+    sums_.push_back(std::make_shared<Sum>());
+    const NodePtr node =
+        makeNode<Deliver<Sum>>(sums_.back(), pieces == 1 && slot.cast.defined() ? slot.cast : slot.param);
     torch::autograd::impl::set_grad_accumulator(slot.param, weakly(node));
     nodes_.push_back(std::make_shared<NodePtr>(node));
   }
@@ -125,8 +124,10 @@ OrderedGrads::~OrderedGrads() = default;
 
 void OrderedGrads::setPiece(int64_t piece) { currentPiece = piece; }
 
-void OrderedGrads::finish() {
-  for (const auto& sum : sums_) sum->finish();
+std::vector<at::Tensor> OrderedGrads::finish() {
+  std::vector<at::Tensor> grads;
+  for (size_t i = 0; i < sums_.size(); ++i) grads.push_back(sums_[i]->finish(params_.slots()[i].param.detach()));
+  return grads;
 }
 
 }  // namespace cae

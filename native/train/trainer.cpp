@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "ops/squared_sum.h"
 #include "train/ordered_grads.h"
 
 namespace cae {
@@ -34,6 +35,34 @@ void runLanes(int64_t lanes, const Body& body) {
   });
 }
 
+/// The norm of all gradients together.
+double normOf(const std::vector<at::Tensor>& grads) {
+  double sum = 0;
+  for (const at::Tensor& grad : grads) sum += ops::squaredSum(grad);
+  return std::sqrt(sum);
+}
+
+TensorFinding look(const std::string& name, const at::Tensor& tensor) {
+  if (tensor.numel() == 0) return {.name = name, .nonFinite = 0, .largest = 0};
+  const at::Tensor values = tensor.detach().to(at::kFloat).abs();
+  const at::Tensor finite = at::isfinite(values);
+  return {.name = name,
+          .nonFinite = values.numel() - finite.sum().item<int64_t>(),
+          .largest = at::where(finite, values, 0).max().item<double>()};
+}
+
+/// The pieces of a step name the same results in the same order: one entry a name.
+std::vector<TensorFinding> merged(const std::vector<std::vector<TensorFinding>>& pieces) {
+  std::vector<TensorFinding> all = pieces.front();
+  for (size_t piece = 1; piece < pieces.size(); ++piece) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].nonFinite += pieces[piece].at(i).nonFinite;
+      all[i].largest = std::max(all[i].largest, pieces[piece].at(i).largest);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const AdamWConfig& config)
@@ -43,14 +72,15 @@ Trainer::Trainer(std::shared_ptr<Method> method, at::ScalarType dtype, const Ada
       optimizer_(params_, config),
       lowPrecision_(method_->network(), dtype, params_) {}
 
-Trainer::Metrics Trainer::differentiate(const Piece& piece, int64_t stepSamples, const Hyper& hyper) {
+Trainer::Metrics Trainer::differentiatePiece(const Piece& piece, int64_t stepSamples, const Hyper& hyper,
+                                             const Trace& trace) {
   const Batch batch = piece.batch->rows(piece.begin, piece.end).to(params_.values().device());
   const ForwardArgs args = {.dtype = dtype_,
                             .isTraining = true,
                             .key = {.seed = hyper.seed, .step = hyper.step, .firstPosition = piece.position},
                             .stepSamples = stepSamples,
                             .schedule = hyper.schedule,
-                            .trace = {}};
+                            .trace = trace};
   const Losses losses = method_->forward(batch, args);
   losses.total.backward(at::full({}, piece.share, losses.total.options()));
   Metrics metrics;
@@ -58,10 +88,10 @@ Trainer::Metrics Trainer::differentiate(const Piece& piece, int64_t stepSamples,
   return metrics;
 }
 
-StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper) {
+Trainer::Derivative Trainer::differentiate(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper,
+                                           Findings* activations) {
   CAE_CHECK(!batches.empty(), "ERR_CAE_SHAPE", "a step needs at least one batch");
   checkSchedule(*method_, hyper.schedule);
-  const auto start = std::chrono::steady_clock::now();
   int64_t samples = 0;
   for (const auto& batch : batches) {
     method_->check(*batch);
@@ -85,26 +115,35 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
     position += size;
   }
   std::vector<Metrics> metrics(pieces.size());
-  const auto run = [&](size_t piece) { metrics[piece] = differentiate(pieces[piece], samples, hyper); };
+  std::vector<Findings> traced(pieces.size());
+  const auto run = [&](size_t piece) {
+    Trace trace;
+    if (activations != nullptr) {
+      trace = [&](const std::string& name, const at::Tensor& value) { traced[piece].push_back(look(name, value)); };
+    }
+    metrics[piece] = differentiatePiece(pieces[piece], samples, hyper, trace);
+  };
   const auto runLane = [&](int64_t lane) {
     for (auto piece = static_cast<size_t>(lane); piece < pieces.size(); piece += static_cast<size_t>(lanes)) {
       OrderedGrads::setPiece(static_cast<int64_t>(piece));
       run(piece);
     }
   };
-  if (!params_.values().device().is_cpu()) {  // gradients come in a thread of the device's own, which knows no pieces
+  std::vector<at::Tensor> grads;
+  if (params_.grads().defined()) {  // a device's engine has a thread of its own, which knows no pieces
     params_.grads().zero_();
     runLane(0);
+    for (const auto& slot : params_.slots()) grads.push_back(FlatParams::view(params_.grads(), slot));
   } else {
-    OrderedGrads grads(params_);  // the first gradient is written in place: nothing is zeroed, nothing read
+    OrderedGrads ordered(params_, pieces.size());
     if (lanes == 1) {
       runLane(0);
     } else {
       runLanes(lanes, runLane);
     }
-    grads.finish();
+    grads = ordered.finish();
   }
-  method_->followNetwork();
+  if (activations != nullptr) *activations = merged(traced);
   Metrics sums;
   for (const Metrics& piece : metrics) {
     for (const auto& [name, value] : piece) {
@@ -114,20 +153,44 @@ StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, con
   }
 
   // The one wait for the device: the numbers to report, among them those that decide whether to update.
-  StepResult result = {.values = {}, .skipped = false, .computeNs = 0};
-  const double norm = at::linalg_vector_norm(params_.grads()).item<double>();
-  for (const auto& [name, sum] : sums) result.values[name] = sum.item<double>();
-  result.values["grad_norm"] = norm;
+  Derivative derivative = {.values = {}, .grads = std::move(grads)};
+  const double norm =
+      params_.grads().defined() ? at::linalg_vector_norm(params_.grads()).item<double>() : normOf(derivative.grads);
+  for (const auto& [name, sum] : sums) derivative.values[name] = sum.item<double>();
+  derivative.values["grad_norm"] = norm;
+  return derivative;
+}
+
+StepResult Trainer::step(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper) {
+  const auto start = std::chrono::steady_clock::now();
+  Derivative derivative = differentiate(batches, hyper, nullptr);
+  StepResult result = {.values = std::move(derivative.values), .skipped = false, .computeNs = 0};
+  const double norm = result.values.at("grad_norm");
   result.skipped = !std::isfinite(norm) || !std::isfinite(result.values.at("loss"));
   if (!result.skipped) {
     // spec/cae.md 6.4
     const double clip = hyper.clipNorm > 0 ? std::min(1.0, hyper.clipNorm / (norm + 1e-6)) : 1.0;
-    optimizer_.step(hyper.lr, hyper.weightDecay, clip, lowPrecision_.values());
+    method_->followNetwork();
+    const AdamW::Step update = {
+        .lr = hyper.lr, .weightDecay = hyper.weightDecay, .gradScale = clip, .lowPrecision = lowPrecision_.values()};
+    params_.grads().defined() ? optimizer_.step(update) : optimizer_.step(update, derivative.grads);
     lowPrecision_.refreshFollowers();
     method_->afterUpdate();
   }
   result.computeNs = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   return result;
+}
+
+StepFindings Trainer::examine(const std::vector<std::shared_ptr<Batch>>& batches, const Hyper& hyper) {
+  StepFindings findings;
+  Derivative derivative = differentiate(batches, hyper, &findings.activations);
+  findings.values = std::move(derivative.values);
+  for (size_t i = 0; i < derivative.grads.size(); ++i) {
+    const FlatParams::Slot& slot = params_.slots()[i];
+    findings.weights.push_back(look(slot.name, slot.param));
+    findings.gradients.push_back(look(slot.name, derivative.grads[i]));
+  }
+  return findings;
 }
 
 std::vector<NamedTensor> Trainer::tensors() {

@@ -2,12 +2,15 @@ import type { VitConfig } from '../config/architecture.js'
 import { type ImportInput, importFields } from '../config/import.js'
 import { resolveFields } from '../config/resolve.js'
 import type { DeviceName } from '../config/train.js'
+import { encoderTensors } from '../import/encoder-tensors.js'
 import { openEncoderFile } from '../import/open-encoder.js'
+import type { Scratch } from '../io/tensor-bytes.js'
 import type { F32Tensor } from '../native/types.js'
 import { attachEncoder, createNativeEncoder, type NativeEncoder } from './native-model.js'
 import type { Precision } from './precision.js'
 import { createBatch, type Images } from './tensors.js'
-import { findWeights } from './weights.js'
+import { findWeights, tellWarnings } from './weights.js'
+import { writeWeights } from './write-weights.js'
 
 /** How a model that was saved comes back. */
 export interface LoadOptions {
@@ -52,10 +55,14 @@ export class Encoder implements AsyncDisposable {
     const options = resolveFields(importFields, [{ values: given }], { otherNames: ['device'] }).values
     await using file = await openEncoderFile(await findWeights(path), options)
     const native = await createNativeEncoder(file.config, device)
+    const shapes = encoderTensors(file.config)
+    const moves = file.report.matched.map((matched) => ({
+      name: `encoder.${matched.name}`,
+      shape: shapes.get(matched.name) ?? [],
+      read: (scratch: Scratch) => file.read(matched, scratch),
+    }))
     try {
-      for (const matched of file.report.matched) {
-        await native.addon.modelWrite(native.handle.get(), [`encoder.${matched.name}`], [await file.read(matched)])
-      }
+      tellWarnings(await writeWeights(native, moves), file.path)
     } catch (error) {
       await native.handle.dispose()
       throw error

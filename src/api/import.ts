@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import type { VitConfig } from '../config/architecture.js'
 import { type ImportConfig, type ImportInput, importFields } from '../config/import.js'
 import { optionError, resolveFields } from '../config/resolve.js'
-import { CaeError } from '../errors.js'
 import { caeConfig, type WholeCae, wholeCae } from '../import/cae-model.js'
 import type { EncoderFile } from '../import/encoder-file.js'
 import { encoderTensors } from '../import/encoder-tensors.js'
 import type { KeyReport } from '../import/key-report.js'
 import { openEncoderFile } from '../import/open-encoder.js'
 import type { ForeignMethod, OriginName } from '../import/origin.js'
-import { encoderMetadata, originMetadata } from '../import/own-file.js'
+import { encoderMetadata, originMetadata, projectionName } from '../import/own-file.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
+import { FiniteWatch } from '../io/finite-watch.js'
 import { outputError } from '../io/output-error.js'
 import { type SafetensorsEntry, writeSafetensors } from '../io/safetensors.js'
 import { openTensorFile } from '../io/tensor-file.js'
@@ -37,13 +37,16 @@ export interface ImportReport {
   /** What `model.safetensors` says of itself: every option of the encoder, or of the model. */
   readonly config: ModelConfig | VitConfig
   readonly keys: KeyReport
+  /** What should be known of the values: infinite ones, and those that are no numbers. */
+  readonly warnings: readonly string[]
 }
 
 /**
  * Writes weights that others have trained in this package's own format, with all that there is to say about them: an encoder, or a whole
  * Context Autoencoder. `Encoder.load(out)` and, for a whole one, `ContextAutoencoder.load(out)` take it from there.
- * @throws {CaeError} ERR_CAE_CHECKPOINT when the file is no encoder that is known, not all of it, or has values that are not finite;
- *   ERR_CAE_OPTION when an option must be given; ERR_CAE_OUTPUT. Nothing is written then.
+ * @returns what became of every tensor; values that are not finite are taken as they are and told in `warnings`
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when the file is no encoder that is known, or not all of it; ERR_CAE_OPTION when an option must be
+ *   given; ERR_CAE_OUTPUT. Nothing is written then.
  * @example
  * const { title, keys } = await importWeights('mae_pretrain_vit_base.pth', { out: 'mae-base' })
  */
@@ -54,7 +57,6 @@ export async function importWeights(path: string, { out, ...given }: ImportOptio
   if (file.origin.origin === 'cae-torch') {
     throw optionError({ what: 'this file is in the own format of this package already', where: file.path, todo: 'load it as it is' })
   }
-  await assertFinite(file)
   const whole = await wholeOf(file.path)
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw outputError(out, error)
@@ -67,12 +69,30 @@ export async function importWeights(path: string, { out, ...given }: ImportOptio
 
 async function importEncoder(file: EncoderFile, target: string): Promise<ImportReport> {
   const shapes = encoderTensors(file.config)
+  const watch = new FiniteWatch()
   const entries = file.report.matched.map((matched): SafetensorsEntry => {
-    const data = async () => (await file.read(matched)).data
+    const data = async () => {
+      const { data: values } = await file.read(matched)
+      watch.note(matched.from.join(', '), values)
+      return values
+    }
     return { name: `encoder.${matched.name}`, dtype: 'F32', shape: shapes.get(matched.name) ?? [], data }
   })
+  const { projection } = file
+  if (projection) {
+    const data = async () => (await file.readProjection())?.data ?? new Float32Array()
+    entries.push({ name: projectionName, dtype: 'F32', shape: [projection.outputs, file.config.embedDim], data })
+  }
   await writeSafetensors(target, entries, encoderMetadata(file.config, file.origin))
-  return { ...facts(file), kind: 'encoder', config: file.config, keys: prefixed(file.report) }
+  const own = prefixed(file.report)
+  const keys = projection ? withProjection(own, projection.from) : own
+  return { ...facts(file), kind: 'encoder', config: file.config, keys, warnings: watch.warnings }
+}
+
+/** An encoder does without CLIP's projection, but as another model's target it is wanted with it. */
+function withProjection(report: KeyReport, from: string): KeyReport {
+  const matched = [...report.matched, { name: projectionName, from: [from] }]
+  return { ...report, matched, unused: report.unused.filter((name) => name !== from) }
 }
 
 /** Through the model itself, which checks that all of it is there. */
@@ -85,18 +105,19 @@ async function importModel(file: EncoderFile, whole: WholeCae, target: string, o
   }
   const config = resolveModel(caeConfig(whole, file.config, file.path))
   const model = await createNativeModel(config, { method: 'cae', device: 'cpu', seed: 0 })
-  try {
-    await loadWeightsFile(file.path, model, { strict: options.strict })
+  const load = async () => {
+    const { warnings } = await loadWeightsFile(file.path, model, { strict: options.strict })
     await saveWeights(target, model, originMetadata(file.origin))
-  } finally {
-    await model.handle.dispose()
+    return warnings
   }
+  const warnings = await load().finally(() => model.handle.dispose())
   const unexpected = file.report.unexpected
   return {
     ...facts(file),
     kind: 'cae',
     config,
     keys: { matched: whole.matched, reshaped: [], missing: [], unused: whole.unused, unexpected },
+    warnings,
   }
 }
 
@@ -110,31 +131,8 @@ function prefixed(report: KeyReport): KeyReport {
   return { ...report, matched: report.matched.map(rename), reshaped: report.reshaped.map(rename) }
 }
 
-/** The whole model in a file, its values checked; undefined where there is none. */
+/** The whole model in a file; undefined where there is none. */
 async function wholeOf(path: string): Promise<WholeCae | undefined> {
   await using file = await openTensorFile(path)
-  const whole = wholeCae(new Map([...file.tensors].map(([name, { shape }]) => [name, shape])))
-  for (const { from } of whole?.matched ?? []) {
-    for (const name of from) assertFiniteValues((await file.readFloat32(name)).data, name, path)
-  }
-  return whole
-}
-
-/**
- * Reads every tensor of an encoder and counts its numbers.
- * @throws {CaeError} ERR_CAE_CHECKPOINT naming the first tensor with a value that is not a finite number
- */
-export async function assertFinite(file: EncoderFile): Promise<number> {
-  let count = 0
-  for (const matched of file.report.matched) {
-    const { data } = await file.read(matched)
-    assertFiniteValues(data, matched.from.join(', '), file.path)
-    count += data.length
-  }
-  return count
-}
-
-function assertFiniteValues(data: Float32Array, name: string, where: string): void {
-  if (data.every(Number.isFinite)) return
-  throw new CaeError('ERR_CAE_CHECKPOINT', { what: `${name} has values that are not finite`, where })
+  return wholeCae(new Map([...file.tensors].map(([name, { shape }]) => [name, shape])))
 }

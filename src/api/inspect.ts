@@ -6,33 +6,30 @@ import { resolveFields } from '../config/resolve.js'
 import { CaeError } from '../errors.js'
 import { caeNamingOf } from '../import/cae-names.js'
 import type { EncoderFile } from '../import/encoder-file.js'
+import type { TokenizerOrigin } from '../import/foreign-tokenizer.js'
 import { openEncoderFile } from '../import/open-encoder.js'
 import type { ForeignMethod, OriginName } from '../import/origin.js'
 import { encoderAlone, metadataOf } from '../import/own-file.js'
 import { unwrap } from '../import/unwrap.js'
+import { FiniteWatch } from '../io/finite-watch.js'
+import { elementCount } from '../io/safetensors-header.js'
 import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
-import type { MethodName } from '../methods/registry.js'
-import type { ModelConfig } from '../methods/resolve.js'
+import { declarationOf, type MethodName, type TokenizerMethodName } from '../methods/registry.js'
+import type { ModelConfig, TokenizerConfig } from '../methods/resolve.js'
 import { modelFile, verifyCheckpoint } from '../train/checkpoint.js'
-import { Encoder } from './encoder.js'
-import { assertFinite } from './import.js'
-import { ContextAutoencoder } from './model.js'
-import { findWeights, modelOfFile } from './weights.js'
+import { createNativeModel, type NativeModel } from './native-model.js'
+import { createNativeTokenizer, openTokenizer, type TokenizerSource } from './tokenizer-source.js'
+import { findWeights, loadSource, modelOfFile, sourceOf, type WeightSource } from './weights.js'
 
-/** What a file can be used for, in the words of the command line. */
-export type Use = 'embed' | 'eval' | 'import' | 'reconstruct' | 'init-from' | 'resume'
+/** What a file can be used for, in the words of the command line; `tokenizer` is what `--tokenizer` and `target: { tokenizer }` take. */
+export type Use = 'embed' | 'eval' | 'import' | 'reconstruct' | 'tokenizer' | 'init-from' | 'resume'
 
-/** What a run, a checkpoint folder or a file of weights holds. */
-export interface Inspection {
+/** What every file of weights has. */
+interface Facts {
   /** The weights' file. */
   readonly path: string
-  /** A whole run, one checkpoint, or weights alone; for weights of others who wrote them. */
-  readonly origin: 'run' | 'checkpoint' | 'weights' | Exclude<OriginName, 'cae-torch'>
-  readonly method: MethodName | ForeignMethod
   /** What people call it. */
   readonly title: string
-  /** Of the whole model, or of the encoder where that is all there is. */
-  readonly config: ModelConfig | VitConfig
   /** Optimizer steps behind the weights; null where the file does not say. */
   readonly step: number | null
   readonly tensors: number
@@ -40,38 +37,94 @@ export interface Inspection {
   readonly parameters: number
   readonly bytes: number
   readonly uses: readonly Use[]
+  /** What should be known of the values: infinite ones, and those that are no numbers. */
+  readonly warnings: readonly string[]
 }
 
+/** A whole run, one checkpoint, or weights alone. */
+type OwnOrigin = 'run' | 'checkpoint' | 'weights'
+
+/** An encoder, or a model that has one. */
+export interface ModelInspection extends Facts {
+  readonly kind: 'model'
+  /** For weights of others who wrote them. */
+  readonly origin: OwnOrigin | Exclude<OriginName, 'cae-torch'>
+  readonly method: MethodName | ForeignMethod
+  /** Of the whole model, or of the encoder where that is all there is. */
+  readonly config: ModelConfig | VitConfig
+}
+
+/** What makes token ids of images. */
+export interface TokenizerInspection extends Facts {
+  readonly kind: 'tokenizer'
+  readonly origin: OwnOrigin | TokenizerOrigin
+  readonly method: TokenizerMethodName
+  readonly config: TokenizerConfig
+  /** Codes in the codebook. */
+  readonly vocabSize: number
+  /** Pixels of an image's side that one id stands for. */
+  readonly downsampling: number
+  /** Whether it can make images of ids. */
+  readonly hasDecoder: boolean
+}
+
+/** What a run, a checkpoint folder or a file of weights holds. */
+export type Inspection = ModelInspection | TokenizerInspection
+
 /**
- * Says what is at a path, after reading all of it: checksums of a checkpoint, every tensor's name and shape, and that every weight is finite.
+ * Says what is at a path, after reading all of it: checksums of a checkpoint, every tensor's name and shape, and whether every weight is finite.
  * @param given what must be said about weights of others: `numHeads`, `imageSize`
  * @throws {CaeError} ERR_CAE_CHECKPOINT when it cannot be used, saying why; ERR_CAE_OPTION when an option must be given; ERR_CAE_NO_LIBTORCH
  *   where models cannot be made
  */
 export async function inspect(path: string, given: ImportInput = {}): Promise<Inspection> {
-  const found = await stat(path).catch(() => undefined)
-  if (!found) throw refusal('there is nothing at this path', path)
+  if (!(await exists(path))) throw refusal('there is nothing at this path', path)
+  const place = await placeOf(path)
+  await using tokenizer = await openTokenizer(path)
+  if (tokenizer) return await inspectTokenizer(tokenizer, place)
+  await using weights = await openTensorFile(place.file)
+  const { method, config } = metadataOf(weights)
+  if (config === undefined || method === encoderAlone) return await inspectEncoder(place.file, weights, given)
+  return await inspectModel(weights, place)
+}
+
+/** Where weights lie among the files of a run. */
+interface Place {
+  readonly file: string
+  readonly origin: OwnOrigin
+  /** Whether a run can go on from here. */
+  readonly isRun: boolean
+  readonly step: number | null
+}
+
+/** @throws {CaeError} ERR_CAE_CHECKPOINT for a damaged checkpoint */
+async function placeOf(path: string): Promise<Place> {
   const file = await realpath(await findWeights(path))
   const folder = dirname(file)
   const isCheckpoint = basename(file) === modelFile && (await exists(join(folder, 'manifest.json')))
-  const checkpoint = isCheckpoint ? await verifyCheckpoint(folder) : undefined
-  await using weights = await openTensorFile(file)
-  const { method: kind, config: described } = metadataOf(weights)
-  if (described === undefined || kind === encoderAlone) return await inspectEncoder(file, weights, given)
+  if (!isCheckpoint) return { file, origin: 'weights', isRun: false, step: null }
+  const { step } = await verifyCheckpoint(folder)
+  const isRun = await exists(join(folder, '..', '..', 'config.json'))
+  const isWhole = isRun && (await stat(path)).isDirectory() && (await realpath(path)) !== folder
+  return { file, origin: isWhole ? 'run' : 'checkpoint', isRun, step }
+}
 
+async function inspectModel(weights: TensorFile, { file, origin, isRun, step }: Place): Promise<ModelInspection> {
   const { method, config } = modelOfFile(weights)
-  const parameters = await countFinite(weights)
-  const isWhole = await loads(file, weights)
-  const isRun = checkpoint !== undefined && (await exists(join(folder, '..', '..', 'config.json')))
+  const isWhole = ![...weights.tensors.keys()].every((name) => name.startsWith('encoder.')) // an encoder is enough for some uses
+  const values = isWhole
+    ? await tryOut(await createNativeModel(config, { method, device: 'cpu', seed: 0 }), sourceOf(weights))
+    : await scanEncoder(file)
   return {
+    kind: 'model',
     path: file,
-    origin: !checkpoint ? 'weights' : found.isDirectory() && isRun && (await realpath(path)) !== folder ? 'run' : 'checkpoint',
+    origin,
     method,
     title: isWhole ? `${method}, whole model` : `${method}, encoder`,
     config,
-    step: checkpoint?.step ?? null,
+    step,
     tensors: weights.tensors.size,
-    parameters,
+    ...values,
     bytes: (await stat(file)).size,
     uses: [
       'embed',
@@ -84,13 +137,14 @@ export async function inspect(path: string, given: ImportInput = {}): Promise<In
 }
 
 /** An encoder by itself, or weights of others. */
-async function inspectEncoder(path: string, weights: TensorFile, given: ImportInput): Promise<Inspection> {
+async function inspectEncoder(path: string, weights: TensorFile, given: ImportInput): Promise<ModelInspection> {
   const options = resolveFields(importFields, [{ values: given }]).values
   await using file: EncoderFile = await openEncoderFile(path, options)
   const { origin, method, title } = file.origin
   const isOwn = origin === 'cae-torch'
   const isWhole = !isOwn && caeNamingOf(unwrap(weights.tensors.keys()).names.keys()) !== undefined
   return {
+    kind: 'model',
     path,
     origin: isOwn ? 'weights' : origin,
     method,
@@ -98,28 +152,61 @@ async function inspectEncoder(path: string, weights: TensorFile, given: ImportIn
     config: file.config,
     step: null,
     tensors: weights.tensors.size,
-    parameters: await assertFinite(file),
+    ...(await scan(file)),
     bytes: (await stat(path)).size,
     uses: ['embed', 'eval', ...(isOwn ? [] : (['import'] as const)), ...(isWhole ? (['init-from'] as const) : [])],
   }
 }
 
-/** Whether all of the model is there; an encoder alone is enough for some uses. */
-async function loads(file: string, weights: TensorFile): Promise<boolean> {
-  const isEncoder = [...weights.tensors.keys()].every((name) => name.startsWith('encoder.'))
-  const loaded = await (isEncoder ? Encoder : ContextAutoencoder).load(file, { device: 'cpu' })
-  await loaded.dispose()
-  return !isEncoder
+async function inspectTokenizer(source: TokenizerSource, { origin: place, isRun, step }: Place): Promise<TokenizerInspection> {
+  const { path, origin, title, method, config, hasDecoder, weights, files } = source
+  const isOwn = origin === 'cae-torch'
+  let bytes = 0
+  for (const file of files) bytes += (await stat(file.path)).size
+  return {
+    kind: 'tokenizer',
+    path,
+    origin: isOwn ? place : origin,
+    method,
+    title,
+    config,
+    vocabSize: config.vocabSize,
+    downsampling: declarationOf(method).downsampling?.(config) ?? 1,
+    hasDecoder,
+    step,
+    tensors: weights.shapes.size,
+    ...(await tryOut(await createNativeTokenizer(source, 'cpu'), weights)),
+    bytes,
+    uses: [
+      'tokenizer',
+      ...(hasDecoder ? (['reconstruct'] as const) : []),
+      ...(isOwn && hasDecoder ? (['init-from'] as const) : []),
+      ...(isRun ? (['resume'] as const) : []),
+    ],
+  }
 }
 
-async function countFinite(weights: TensorFile): Promise<number> {
-  let count = 0
-  for (const name of weights.tensors.keys()) {
-    const { data } = await weights.readFloat32(name)
-    if (!data.every(Number.isFinite)) throw refusal(`${name} has values that are not finite`, weights.path)
-    count += data.length
+async function scanEncoder(path: string): Promise<Pick<Facts, 'parameters' | 'warnings'>> {
+  await using file = await openEncoderFile(path, resolveFields(importFields, []).values)
+  return await scan(file)
+}
+
+/** Reads all tensors, counts their numbers and looks for those that are not finite. */
+async function scan(file: EncoderFile): Promise<Pick<Facts, 'parameters' | 'warnings'>> {
+  const watch = new FiniteWatch()
+  let parameters = 0
+  for (const matched of file.report.matched) {
+    const { data } = await file.read(matched)
+    watch.note(matched.from.join(', '), data)
+    parameters += data.length
   }
-  return count
+  return { parameters, warnings: watch.warnings }
+}
+
+/** Loads all of a model into one that was made for it, as `load` would. */
+async function tryOut(model: NativeModel<unknown>, weights: WeightSource): Promise<Pick<Facts, 'parameters' | 'warnings'>> {
+  const { warnings } = await loadSource(weights, model).finally(() => model.handle.dispose())
+  return { parameters: [...weights.shapes.values()].reduce((sum, shape) => sum + elementCount(shape), 0), warnings }
 }
 
 async function exists(path: string): Promise<boolean> {

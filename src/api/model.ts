@@ -9,14 +9,17 @@ import { asEncoder, attachModel, createNativeModel, type NativeModel } from './n
 import { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js'
 import { type BatchInput, createBatch, type Images } from './tensors.js'
 import {
+  filled,
   findWeights,
   type LoadReport,
   type LoadWeightsOptions,
+  loadWeights,
   loadWeightsFile,
-  loadWeightsTensors,
   modelOfFile,
   type NamedTensors,
+  readWeights,
   saveWeights,
+  tensorsOf,
 } from './weights.js'
 
 /** How a new model starts. */
@@ -80,13 +83,7 @@ export class ContextAutoencoder implements AsyncDisposable {
     const file = await findWeights(path)
     const { config, method } = await described(file)
     const native = await createNativeModel(config, { method, device, seed: 0 })
-    try {
-      await loadWeightsFile(file, native)
-    } catch (error) {
-      await native.handle.dispose()
-      throw error
-    }
-    return new ContextAutoencoder(native)
+    return new ContextAutoencoder(await filled(native, file, (model) => loadWeightsFile(file, model)))
   }
 
   /** Every option, resolved. */
@@ -101,7 +98,7 @@ export class ContextAutoencoder implements AsyncDisposable {
 
   /** Every tensor of a checkpoint: name, shape, whether it is trained. */
   get tensors(): readonly TensorInfo[] {
-    return this.#native.addon.modelTensors(this.#native.handle.get())
+    return tensorsOf(this.#native)
   }
 
   /** As `encoder.encode`: all patches of the images, `[B, 1 + N, D]`. */
@@ -117,7 +114,8 @@ export class ContextAutoencoder implements AsyncDisposable {
   /**
    * Pictures of what the model knows: of pixels, or of tokens that `options.tokenizer` draws. `path: 'masked'` (default) predicts the hidden patches from the visible
    * ones; `path: 'full'` sends all patches through the encoder and straight into the decoder, which works only as far as the alignment holds.
-   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens and no tokenizer is given, or its targets are normalised patch by patch; ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
+   * @throws {CaeError} ERR_CAE_OPTION when the model predicts tokens and no tokenizer is given, when it predicts latents, or its targets are
+   *   normalised patch by patch; ERR_CAE_SHAPE, ERR_CAE_BAD_IMAGE
    */
   reconstruct(images: Images, options: ReconstructOptions = {}): Promise<Reconstruction> {
     return reconstruct(this.#native, images, options)
@@ -125,7 +123,8 @@ export class ContextAutoencoder implements AsyncDisposable {
 
   /**
    * The pre-training losses of a batch, and everything on the way when asked: `out/loss`, `out/loss_main`, `out/loss_align_weighted` (the weight
-   * is in it), `out/logits` `[B * Nm, K]`, `out/mlm_acc` with token targets.
+   * is in it), `out/logits` `[B * Nm, K]`, `out/mlm_acc` with token targets. With latents `out/cosine` and, in the order class token, visible,
+   * hidden patches, `out/normalised` and `out/labels_normalised`: what is predicted and what is wanted, `[B, 1 + N, C]` of length 1.
    * @throws {CaeError} ERR_CAE_SHAPE when the tensors do not fit the model or each other
    */
   async forward(batch: BatchInput, options: ForwardOptions = {}): Promise<Record<string, F32Tensor>> {
@@ -143,17 +142,15 @@ export class ContextAutoencoder implements AsyncDisposable {
    * @throws {CaeError} ERR_CAE_CHECKPOINT naming the tensors that are missing, unknown or of another shape
    */
   loadWeights(weights: string | NamedTensors, options: LoadWeightsOptions = {}): Promise<LoadReport> {
-    if (typeof weights === 'string') return loadWeightsFile(weights, this.#native, options)
-    return loadWeightsTensors(weights, this.#native, options)
+    return loadWeights(weights, this.#native, options)
   }
 
   /**
    * Copies of weights by name; all of them unless names are given.
    * @throws {CaeError} ERR_CAE_CHECKPOINT when the model has no tensor of a name
    */
-  async weights(names: readonly string[] = this.tensors.map(({ name }) => name)): Promise<Record<string, F32Tensor>> {
-    const tensors = await this.#native.addon.modelRead(this.#native.handle.get(), names)
-    return Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]))
+  async weights(names?: readonly string[]): Promise<Record<string, F32Tensor>> {
+    return readWeights(this.#native, names)
   }
 
   /**

@@ -26,6 +26,8 @@ export interface NativeModel<Config = ModelConfig> extends Omit<NativeEncoder, '
   readonly method: Method
   /** What its batches are made of. */
   readonly input: ModelInput
+  /** Tensors that no weights were ever given for, as of a tokenizer's decoder where a file has the encoder alone. Absent: none. */
+  readonly lacking?: Set<string>
 }
 
 /** How a new model starts. */
@@ -54,12 +56,13 @@ export async function createNativeModel<Config extends Readonly<Record<string, u
 
 /**
  * Makes an encoder alone, for weights that are about to be written: it draws none.
+ * @param projectionDim channels of a projection behind it; 0: there is none
  * @throws {CaeError} as `createNativeModel`
  */
-export async function createNativeEncoder(config: VitConfig, device: DeviceName): Promise<NativeEncoder> {
+export async function createNativeEncoder(config: VitConfig, device: DeviceName, projectionDim = 0): Promise<NativeEncoder> {
   const addon = await loadAddon()
   const name = resolveDevice(addon, device)
-  const made = await addon.createModel({ method: encoderAlone, ...config }, 0, name)
+  const made = await addon.createModel({ method: encoderAlone, ...config, projectionDim }, 0, name)
   return { addon, handle: new NativeHandle(addon, made, 'encoder'), config, device: name }
 }
 
@@ -100,6 +103,18 @@ export function modelOf<Config = ModelConfig>(owner: object): NativeModel<Config
   throw new CaeError('ERR_CAE_OPTION', {
     what: 'this is not a model of this package',
     todo: 'pass what ContextAutoencoder.create or ContextAutoencoder.load gave',
+  })
+}
+
+/**
+ * Refuses what needs weights that were never given.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT
+ */
+export function assertWhole({ lacking }: NativeModel<unknown>): void {
+  if (!lacking || lacking.size === 0) return
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: `this tokenizer has its encoder alone: it makes ids, but no images of them (${lacking.size} tensors were never given)`,
+    todo: "Tokenizer.load of a folder with DALL-E's encoder.pkl and decoder.pkl",
   })
 }
 

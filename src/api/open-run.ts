@@ -9,6 +9,7 @@ import { CaeError } from '../errors.js'
 import { assertNoWriter, inspectRunFolder } from '../io/run-folder.js'
 import type { ModelInput } from '../methods/method.js'
 import type { Resolved } from '../methods/resolve.js'
+import type { TargetView } from '../methods/target.js'
 import { modelFile } from '../train/checkpoint.js'
 import type { RunPlan } from '../train/plan.js'
 import { findResumePoint, type ResumePoint } from '../train/resume.js'
@@ -95,10 +96,10 @@ export async function openModel<Config extends Readonly<Record<string, unknown>>
 export function loaderOptions(
   input: ModelInput,
   train: Resolved['train'],
-  given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'signal'> & { onBad(record: BadImage): void },
+  given: Pick<LoaderOptions, 'addon' | 'dataset' | 'indices' | 'seen' | 'knownBad' | 'signal'> & { onBad(record: BadImage): void },
   plan: RunPlan,
   doneSteps: number,
-  view: readonly [number, number] = [0, 0],
+  view: TargetView = { size: [0, 0], interpolation: 'bicubic' },
 ): LoaderOptions {
   const [height, width] = input.imageSize
   const { scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation } = train
@@ -107,8 +108,9 @@ export function loaderOptions(
     collate: {
       height,
       width,
-      viewHeight: view[0],
-      viewWidth: view[1],
+      viewHeight: view.size[0],
+      viewWidth: view.size[1],
+      viewInterpolation: view.interpolation,
       crop: 'random',
       ...{ scaleMin, scaleMax, ratioMin, ratioMax, flip, interpolation },
       resizeShort: 0, // of centre crops only
@@ -125,6 +127,7 @@ export function loaderOptions(
     startBatch: doneSteps * plan.parts,
     prefetchBytes: train.prefetchBytes,
     cacheBytes: train.cache,
+    readTimeout: train.readTimeout,
     maxBadFraction: train.maxBadFraction,
     alpha: train.alpha,
     exif: train.exif,

@@ -4,7 +4,7 @@ import { TimeSlice } from '../data/time-slice.js'
 import { CaeError } from '../errors.js'
 import type { TokenizerConfig } from '../methods/resolve.js'
 import type { F32Tensor, I32Tensor, ModelHandle, U8Tensor } from '../native/types.js'
-import { modelOf, type NativeModel } from './native-model.js'
+import { assertWhole, modelOf, type NativeModel } from './native-model.js'
 import type { Reconstruction, ReconstructOptions } from './reconstruct.js'
 import { createBatch, type Images } from './tensors.js'
 
@@ -27,6 +27,7 @@ export async function reconstructTokens(
     })
   }
   const codes = modelOf<TokenizerConfig>(tokenizer)
+  assertWhole(codes)
   const side = codes.method.downsampling?.(codes.config) ?? 1
   const { gridHeight, gridWidth } = patchGrid(config)
   const isMasked = path === 'masked'

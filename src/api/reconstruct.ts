@@ -56,7 +56,13 @@ export function reconstruct(native: NativeModel, images: Images, options: Recons
   })
 }
 
-function assertPixels({ normalizeTarget }: ModelConfig): void {
+function assertPixels({ target, normalizeTarget }: ModelConfig): void {
+  if (target === 'latents') {
+    throw new CaeError('ERR_CAE_OPTION', {
+      what: "this model predicts another encoder's latents, which are no pixels: it has no decoder, so there is no picture to show",
+      todo: "evaluate its encoder, or look at its attention; for pictures train with target: 'pixels' or 'tokens'",
+    })
+  }
   if (!normalizeTarget) return
   throw new CaeError('ERR_CAE_OPTION', {
     what: 'this model predicts normalised patches, whose mean and contrast are lost, so there is no picture to show',

@@ -19,7 +19,8 @@ export function describeData(given: string | Dataset, dataset: Dataset): RunData
     const index = Math.floor((at * length) / count)
     return basename(dataset.name?.(index) ?? `#${index}`)
   })
-  return { source: typeof given === 'string' ? given : null, images: length, names: sha256(names.join('\n')) }
+  const known = dataset.fingerprint === undefined ? names : [...names, dataset.fingerprint]
+  return { source: typeof given === 'string' ? given : null, images: length, names: sha256(known.join('\n')) }
 }
 
 /** What a run was made with. */

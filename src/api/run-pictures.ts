@@ -1,5 +1,7 @@
 import type { Dataset, RawImage } from '../data/dataset.js'
 import { createDecoder, type DecodeOptions } from '../data/decode.js'
+import { PixelPool } from '../data/pixel-pool.js'
+import { SampleSource } from '../data/sample-source.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
 import { lossCurveFigure } from '../report/figures/loss-curve.js'
@@ -14,7 +16,8 @@ export interface ShownImages {
   /** Indices into the data set; unreadable images are passed over. */
   readonly indices: ArrayLike<number>
   readonly count: number
-  readonly decode: DecodeOptions
+  readonly decode: DecodeOptions & { /** Seconds that one attempt to read an image may take. */ readonly readTimeout: number }
+  readonly signal?: AbortSignal | undefined
   /** The run trains on them: said on the picture. */
   readonly trainedOn: boolean
 }
@@ -55,24 +58,30 @@ export function lossPicture(metrics: string): Picture {
 }
 
 /** Images taken evenly from all that are at a path, for a picture. */
-export async function chooseImages(data: string, count: number, decode: DecodeOptions): Promise<RawImage[]> {
+export async function chooseImages(data: string, count: number, decode: ShownImages['decode']): Promise<RawImage[]> {
   const dataset = await openData(data)
   return decodeSome({ dataset, indices: Array.from({ length: dataset.length }, (_, at) => at), count, decode, trainedOn: false })
 }
 
 /** Spread over the indices, as neighbours in a folder are often alike. An image that cannot be read gives way to another one. */
-export async function decodeSome({ dataset, indices, count, decode }: ShownImages): Promise<RawImage[]> {
-  const decoder = await createDecoder(decode)
+export async function decodeSome({ dataset, indices, count, decode, signal }: ShownImages): Promise<RawImage[]> {
+  const pool = new PixelPool(0)
+  const source = new SampleSource({
+    dataset,
+    decoder: await createDecoder(decode, pool),
+    pool,
+    cacheSize: 'off',
+    imagesInUse: count,
+    readTimeout: decode.readTimeout,
+    signal: signal ?? new AbortController().signal,
+  })
   const images: RawImage[] = []
   for (const place of spreadPlaces(indices.length, count)) {
     if (images.length === count) break
     const index = indices[place] ?? 0
-    try {
-      const opened = await decoder.open(await dataset.get(index), dataset.name?.(index) ?? `#${index}`)
-      images.push({ ...(await opened.decode()), channels: 3 })
-    } catch {
-      // The loader tells of bad images; here the next one does as well.
-    }
+    const image = await source.decode(index, await source.open(index))
+    // The loader tells of bad images; here the next one does as well.
+    if (!(image instanceof CaeError)) images.push({ ...image, channels: 3 })
   }
   if (images.length > 0) return images
   throw new CaeError('ERR_CAE_DATA', { what: `none of the ${indices.length} images for pictures can be read` })

@@ -23,6 +23,8 @@ export interface BatchInput {
   readonly ids?: I32Tensor | undefined
   /** Gumbel noise `[B, V, h, w]`, for tokenizers in training. Left out: drawn. */
   readonly noise?: F32Tensor | undefined
+  /** Another encoder's tokens of the same images `[B, 1 + N, C]`, class token first, for models whose `target` is 'latents'. */
+  readonly latents?: F32Tensor | undefined
 }
 
 /** The stream that masks are drawn from where none are given. */
@@ -50,7 +52,7 @@ export async function createBatch(
 ): Promise<NativeHandle<BatchHandle>> {
   const images = isTensor(input.images) ? input.images : await decodeToTensor(addon, asList(input.images), config)
   const mask = input.mask ?? (draw && (await drawMasks(addon, draw, imageCount(images))))
-  return new NativeHandle(addon, await addon.createBatch(images, mask, input.ids, input.noise), 'batch')
+  return new NativeHandle(addon, await addon.createBatch(images, mask, input.ids, input.noise, input.latents), 'batch')
 }
 
 function drawMasks(addon: Addon, { spec, seed, time, first = 0 }: MaskDraw, count: number): Promise<U8Tensor> {
@@ -87,6 +89,7 @@ async function decodeToTensor(addon: Addon, inputs: readonly ImageInput[], confi
     width,
     crop: 'center',
     ...{ viewHeight: 0, viewWidth: 0 },
+    viewInterpolation: 'bicubic',
     resizeShort: Math.max(height, width),
     scaleMin: 1,
     scaleMax: 1,

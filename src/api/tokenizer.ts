@@ -1,20 +1,21 @@
-import { openSafetensors } from '../io/safetensors.js'
 import type { TokenizerMethodName } from '../methods/registry.js'
 import { resolveTokenizer, type TokenizerConfig, type TokenizerInput } from '../methods/resolve.js'
 import type { F32Tensor, Hyper, I32Tensor, TensorInfo } from '../native/types.js'
 import type { LoadOptions } from './encoder.js'
 import type { CreateOptions, ForwardOptions } from './model.js'
-import { attachModel, createNativeModel, type NativeModel } from './native-model.js'
+import { assertWhole, attachModel, createNativeModel, type NativeModel } from './native-model.js'
 import { type BatchInput, createBatch, type Images } from './tensors.js'
 import { saveTokenizer } from './tokenizer-file.js'
+import { createNativeTokenizer, requireTokenizer } from './tokenizer-source.js'
 import {
-  findWeights,
+  filled,
   type LoadReport,
   type LoadWeightsOptions,
-  loadWeightsFile,
-  loadWeightsTensors,
+  loadSource,
+  loadWeights,
   type NamedTensors,
-  tokenizerOfFile,
+  readWeights,
+  tensorsOf,
 } from './weights.js'
 
 /** Images beside what a tokenizer makes of their ids. */
@@ -59,21 +60,15 @@ export class Tokenizer implements AsyncDisposable {
   }
 
   /**
-   * The tokenizer of a run, a checkpoint folder or a weights file that `save` wrote.
-   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none, or it is damaged
+   * The tokenizer of a run, a checkpoint folder or a weights file that `save` wrote; or one that others have trained: DALL-E's, as a folder with
+   * `encoder.pkl` and `decoder.pkl` or as `encoder.pkl` alone, which makes ids but no images; or a checkpoint of the light one in the code of
+   * lucidrains/DALLE-pytorch or of BEiT. All of it is there, or it is refused. Nothing in a pickle is ever run.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none, it is damaged, or its tensors are not those of its network
    */
   static async load(path: string, { device = 'auto' }: LoadOptions = {}): Promise<Tokenizer> {
-    const file = await findWeights(path)
-    await using opened = await openSafetensors(file)
-    const { method, config } = tokenizerOfFile(opened)
-    const native = await createNativeModel(config, { method, device, seed: 0 })
-    try {
-      await loadWeightsFile(file, native)
-    } catch (error) {
-      await native.handle.dispose()
-      throw error
-    }
-    return new Tokenizer(native)
+    await using source = await requireTokenizer(path)
+    const native = await createNativeTokenizer(source, device)
+    return new Tokenizer(await filled(native, source.path, (model) => loadSource(source.weights, model)))
   }
 
   /** Every option, resolved. */
@@ -93,7 +88,7 @@ export class Tokenizer implements AsyncDisposable {
 
   /** Every tensor of a checkpoint; the average's begin with `average.`. */
   get tensors(): readonly TensorInfo[] {
-    return this.#native.addon.modelTensors(this.#native.handle.get())
+    return tensorsOf(this.#native)
   }
 
   /**
@@ -114,14 +109,17 @@ export class Tokenizer implements AsyncDisposable {
    * Images of ids.
    * @param ids `[B, h, w]`, of any height and width
    * @returns `[B, 3, H, W]` in [0, 1]
-   * @throws {CaeError} ERR_CAE_SHAPE for an id that is not in the codebook, ERR_CAE_DISPOSED
+   * @throws {CaeError} ERR_CAE_SHAPE for an id that is not in the codebook, ERR_CAE_CHECKPOINT where the tokenizer has its encoder alone,
+   *   ERR_CAE_DISPOSED
    */
-  decode(ids: I32Tensor): Promise<F32Tensor> {
+  async decode(ids: I32Tensor): Promise<F32Tensor> {
+    assertWhole(this.#native)
     return this.#native.handle.use((model) => this.#native.addon.tokenizerDecode(model, ids))
   }
 
-  /** `encode`, then `decode`, beside the images as they went in. @throws {CaeError} as `encode` */
-  reconstruct(images: Images): Promise<TokenizerReconstruction> {
+  /** `encode`, then `decode`, beside the images as they went in. @throws {CaeError} as `encode` and `decode` */
+  async reconstruct(images: Images): Promise<TokenizerReconstruction> {
+    assertWhole(this.#native)
     const { addon, handle, input } = this.#native
     return handle.use(async (model) => {
       await using batch = await createBatch(addon, { images }, input)
@@ -141,6 +139,7 @@ export class Tokenizer implements AsyncDisposable {
     batch: Pick<BatchInput, 'images' | 'noise'>,
     options: ForwardOptions & Pick<Hyper, 'schedule'>,
   ): Promise<Record<string, F32Tensor>> {
+    assertWhole(this.#native)
     const { addon, handle, input } = this.#native
     const { intermediates = false, gradients = false, dropPath = false, seed = 0, step = 0, schedule } = options
     return handle.use(async (model) => {
@@ -155,17 +154,15 @@ export class Tokenizer implements AsyncDisposable {
    * @throws {CaeError} ERR_CAE_CHECKPOINT naming the tensors that are missing, unknown or of another shape
    */
   loadWeights(weights: string | NamedTensors, options: LoadWeightsOptions = {}): Promise<LoadReport> {
-    if (typeof weights === 'string') return loadWeightsFile(weights, this.#native, options)
-    return loadWeightsTensors(weights, this.#native, options)
+    return loadWeights(weights, this.#native, options)
   }
 
   /**
    * Copies of weights by name; all of them unless names are given.
    * @throws {CaeError} ERR_CAE_CHECKPOINT when the tokenizer has no tensor of a name
    */
-  async weights(names: readonly string[] = this.tensors.map(({ name }) => name)): Promise<Record<string, F32Tensor>> {
-    const tensors = await this.#native.addon.modelRead(this.#native.handle.get(), names)
-    return Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]))
+  async weights(names?: readonly string[]): Promise<Record<string, F32Tensor>> {
+    return readWeights(this.#native, names)
   }
 
   /**

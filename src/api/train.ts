@@ -2,13 +2,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { DeviceName } from '../config/train.js'
+import type { BadImage } from '../data/bad-images.js'
 import { subset } from '../data/combine.js'
 import type { Dataset } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
+import { SeenContent } from '../data/seen-content.js'
 import { openData } from '../data/sources/registry.js'
 import { CaeError } from '../errors.js'
 import { messageOf } from '../io/output-error.js'
-import { RunFolder } from '../io/run-folder.js'
+import { RunFolder, runPath } from '../io/run-folder.js'
 import { declarationOf } from '../methods/registry.js'
 import { type ModelConfig, nativeModelConfig, type Resolved, type RunPlaces, resolveTrain, type TrainOptions } from '../methods/resolve.js'
 import type { Addon } from '../native/addon.js'
@@ -18,6 +20,7 @@ import type { BatchHandle, ModelHandle } from '../native/types.js'
 import { tensorBoardListener } from '../report/tensorboard.js'
 import { BadImageFile } from '../train/bad-image-file.js'
 import { optimizerFile } from '../train/checkpoint.js'
+import { recallContent } from '../train/content-sums-file.js'
 import type { TrainEvent, TrainSummary, WarningEvent } from '../train/events.js'
 import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
@@ -28,13 +31,14 @@ import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
 import { chooseDevice } from './device.js'
+import { measureEncoder } from './measure-encoder.js'
 import { ContextAutoencoder } from './model.js'
 import type { NativeModel } from './native-model.js'
 import { type EarlierRun, findEarlierRun, loaderOptions, openModel, splitImages } from './open-run.js'
 import { choosePrecision, type Precision, type PrecisionTrial } from './precision.js'
 import { describeData, describeVersions } from './run-facts.js'
 import { lossPicture, reconstructionPicture, type ShownImages } from './run-pictures.js'
-import { BatchTokenizer, findTokenTarget, type TokenTarget } from './token-target.js'
+import { findTarget, type RunTarget } from './run-target.js'
 import type { Tokenizer } from './tokenizer.js'
 import { weightsMetadata } from './weights.js'
 
@@ -65,9 +69,10 @@ export function trainCAE(options: Omit<TrainOptions, 'method'>): TrainRun<TrainR
 /** The same for any pre-training method. */
 export function train(options: TrainOptions): TrainRun<TrainResult> {
   return new TrainRun(async (publish, checkpointWanted) => {
-    const tokens = await findTokenTarget(options.target)
-    const places = { ...options, ...(tokens && { tokens }) }
-    return runTraining(encoders, () => resolveTrain(options, tokens?.facts), places, publish, checkpointWanted)
+    const { data, out, signal } = options
+    const target = await findTarget(options.target)
+    const places = { data, out, signal, ...(target && { target }) }
+    return runTraining(encoders, () => resolveTrain(options, target?.facts), places, publish, checkpointWanted)
   })
 }
 
@@ -88,24 +93,23 @@ export interface Measuring extends AsyncDisposable {
 
 const encoders: RunKind<ModelConfig, ContextAutoencoder> = {
   open: (native) => new ContextAutoencoder(native),
-  pictures: (model, shown, seed, tokenizer) => [
-    reconstructionPicture(
-      { reconstruct: (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) }) },
-      shown,
-      seed,
-    ),
-  ],
+  pictures: (model, shown, seed, tokenizer) => {
+    if (model.config.target === 'latents') return [] // no picture is made of them
+    const reconstruct: typeof model.reconstruct = (images, how) => model.reconstruct(images, { ...how, ...(tokenizer && { tokenizer }) })
+    return [reconstructionPicture({ reconstruct }, shown, seed)]
+  },
+  measure: measureEncoder,
 }
 
 /** Everything that can be wrong is looked at first; the first write is the claim of the folder, when a first batch of images is there. */
 export async function runTraining<Config extends Readonly<Record<string, unknown>>, Model extends AsyncDisposable>(
   kind: RunKind<Config, Model>,
   resolve: () => Resolved<Config>,
-  options: RunPlaces & { readonly tokens?: TokenTarget },
+  options: RunPlaces & { readonly target?: RunTarget },
   publish: (event: TrainEvent) => void,
   checkpointWanted: () => boolean,
 ): Promise<TrainResult<Model>> {
-  const { out, signal, tokens } = options
+  const { out, signal, target } = options
   const resolved = resolve()
   const method = declarationOf(resolved.train.method)
   signal?.throwIfAborted()
@@ -122,23 +126,26 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
 
   const warnings: WarningEvent[] = [...resolved.notes, ...(dataset.notes ?? [])].map(note)
   const badImages = new BadImageFile()
-  const onBad = (record: Parameters<BadImageFile['add']>[0]): void => {
-    if (badImages.add(record) && badImages.count === 1) {
-      const message = `${record.name}: ${record.reason}; it is left out of training, as are others like it: see bad-images.jsonl`
-      warnings.push({ type: 'warning', code: 'ERR_CAE_BAD_IMAGE', message })
-    }
+  const knownBad = earlier ? await badImages.recall(runPath(out, 'badImages')) : []
+  const seen = earlier ? await recallContent(runPath(out, 'contentSums'), dataset.length) : new SeenContent(dataset.length)
+  const told = new Set<string>()
+  const onBad = (record: BadImage): void => {
+    if (!badImages.add(record) || told.has(record.code)) return
+    told.add(record.code)
+    const message = `${record.name}: ${record.reason}; it is left out of training, as are others like it: see bad-images.jsonl`
+    warnings.push({ type: 'warning', code: 'ERR_CAE_BAD_IMAGE', message })
   }
   const doneSteps = earlier?.point.state.step ?? 0
-  const given = { addon, dataset, indices: training, onBad, ...(signal ? { signal } : {}) }
+  const given = { addon, dataset, indices: training, knownBad, seen, onBad, ...(signal ? { signal } : {}) }
   await using loader = createLoader(loaderOptions(method.input(resolved.model), resolved.train, given, plan, doneSteps, resolved.view))
-  await using tokenizer = tokens && (await BatchTokenizer.open(addon, tokens.path, device as DeviceName))
+  await using targets = await target?.open(addon, device as DeviceName)
   const batches = new Peekable(stepBatches(loader, plan.parts))
   const first = doneSteps < plan.steps ? (await batches.peek()).value : undefined
-  const trial = resolved.train.precision === 'auto' && first?.[0] ? await tokenizer?.tokenize(first[0]) : undefined
+  const trial = resolved.train.precision === 'auto' && first?.[0] ? await targets?.complete(first[0].handle) : undefined
   const precision = await wantedPrecision(
     resolved,
     earlier,
-    { addon, device, batch: trial ?? first?.[0], schedule: scheduleAt(plan, 0), signal },
+    { addon, device, batch: trial ?? first?.[0]?.handle, schedule: scheduleAt(plan, 0), signal },
     warnings,
   ).finally(() => trial && addon.dispose(trial))
   const config: RunConfig = {
@@ -146,7 +153,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     model: resolved.model,
     train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
     data: describeData(options.data, dataset),
-    ...(tokens && { tokenizer: { path: tokens.path, sha256: tokens.facts.sha256 } }),
+    ...targets?.identity,
     ...(await describeVersions(addon)),
   }
   const changes = earlier ? [compareRuns(earlier.config, config, earlier.path), compareMachines(earlier.config, config)] : []
@@ -157,12 +164,14 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   try {
     await using folder = await RunFolder.claim(out)
     await folder.writeConfig(config)
-    if (!earlier) await rm(folder.badImages, { force: true }) // of a run that never got to a checkpoint
+    // Of a run that never got to a checkpoint.
+    if (!earlier) for (const path of [folder.badImages, folder.contentSums, folder.debug]) await rm(path, { recursive: true, force: true })
     await using trainer = await openTrainer(addon, native.handle, config, earlier)
     await using listeners = new Listeners([tensorBoardListener(folder.tensorboard)])
-    const { alpha, exif, maxPixels, figureImages: count, holdout, seed } = resolved.train
+    const { alpha, exif, maxPixels, readTimeout, figureImages: count, holdout, seed } = resolved.train
     const indices = holdout > 0 ? heldOut : training
-    const shown = { dataset, indices, count, decode: { alpha, exif, maxPixels }, trainedOn: holdout === 0 }
+    const decode = { alpha, exif, maxPixels, readTimeout }
+    const shown = { dataset, indices, count, decode, signal, trainedOn: holdout === 0 }
     await using measuring = kind.measure?.(native, shown)
     const summary = await runSession(
       {
@@ -179,11 +188,13 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
         resume: earlier?.point,
         batches,
         badImages,
-        pictures: [...kind.pictures(model, shown, seed, tokenizer?.tokenizer), lossPicture(folder.metrics)],
+        seen,
+        pictures: [...kind.pictures(model, shown, seed, targets?.tokenizer), lossPicture(folder.metrics)],
         measure:
           measuring && (() => measuring.measure().catch((error) => void warnings.push(note(`nothing was measured: ${messageOf(error)}`)))),
+        captured: { config, view: resolved.view ?? null, name: (index) => dataset.name?.(index) ?? `#${index}` },
         judge: method.judge,
-        tokenize: tokenizer && ((batch) => tokenizer.tokenize(batch)),
+        complete: targets?.complete,
         warnings,
         async emit(event) {
           await listeners.emit(event)

@@ -1,17 +1,14 @@
 import type { Input } from '../config/field.js'
 import { resolveFields } from '../config/resolve.js'
-import { optimizerFields, runFields } from '../config/train.js'
+import { trainerFields } from '../config/train.js'
 import { CaeError } from '../errors.js'
 import { NativeHandle } from '../native/handle.js'
 import type { BatchHandle, F32Tensor, Hyper, StepMetrics, TrainerHandle } from '../native/types.js'
 import type { ContextAutoencoder } from './model.js'
-import { modelOf, type NativeModel } from './native-model.js'
+import { assertWhole, modelOf, type NativeModel } from './native-model.js'
 import type { Precision } from './precision.js'
 import { type BatchInput, createBatch, imageCount } from './tensors.js'
 import type { Tokenizer } from './tokenizer.js'
-
-const { weightDecay, beta1, beta2, eps, clipNorm } = optimizerFields
-const trainerFields = { weightDecay, beta1, beta2, eps, clipNorm, seed: runFields.seed } as const
 
 /** How a trainer works: AdamW's constants, and what a step uses that is not given its own. */
 export type TrainerOptions = Input<typeof trainerFields> & {
@@ -63,6 +60,7 @@ export class Trainer implements AsyncDisposable {
     const { precision = 'fp32', lr = 1e-3, state, ...rest } = options
     const { values } = resolveFields(trainerFields, [{ values: rest }], { otherNames: ['precision', 'lr', 'state'] })
     const native = modelOf<unknown>(model)
+    assertWhole(native)
     const { addon } = native
     const { beta1, beta2, eps } = values
     const created = await addon.createTrainer(native.handle.get(), { precision, beta1, beta2, eps })

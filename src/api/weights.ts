@@ -4,16 +4,19 @@ import { join } from 'node:path'
 import { unknownName } from '../config/resolve.js'
 import { CaeError } from '../errors.js'
 import { caeNamingOf, fromCaeNaming } from '../import/cae-names.js'
+import { enumerate } from '../import/key-report.js'
 import { encoderAlone, metadataOf } from '../import/own-file.js'
 import { unwrap } from '../import/unwrap.js'
 import { writeSafetensors } from '../io/safetensors.js'
+import type { Scratch } from '../io/tensor-bytes.js'
 import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
 import type { CAEConfigInput } from '../methods/cae.js'
 import { findMethod, type MethodName, type TokenizerMethodName, tokenizers } from '../methods/registry.js'
 import { type ModelConfig, resolveModel, resolveTokenizer, type TokenizerConfig } from '../methods/resolve.js'
 import type { F32Tensor, TensorInfo } from '../native/types.js'
 import { tensorEntries } from '../train/tensor-files.js'
-import type { NativeModel } from './native-model.js'
+import { assertWhole, type NativeModel } from './native-model.js'
+import { type WeightMove, writeWeights } from './write-weights.js'
 
 /** What became of every tensor of a file. */
 export interface LoadReport {
@@ -23,6 +26,8 @@ export interface LoadReport {
   readonly missing: readonly string[]
   /** Tensors of the file that the model does not have. */
   readonly unused: readonly string[]
+  /** What should be known of the values: infinite ones, and those that are no numbers. */
+  readonly warnings: readonly string[]
 }
 
 /** How weights are loaded. */
@@ -35,11 +40,12 @@ export interface LoadWeightsOptions {
 export type NamedTensors = Readonly<Record<string, F32Tensor>>
 
 /** A place that weights come from, one tensor at a time. */
-interface Source {
+export interface WeightSource {
   /** For messages. */
   readonly path: string | undefined
   readonly shapes: ReadonlyMap<string, readonly number[]>
-  read(name: string): Promise<F32Tensor> | F32Tensor
+  /** @param scratch memory that the numbers may come in, until it is cleared */
+  read(name: string, scratch?: Scratch): Promise<F32Tensor> | F32Tensor
 }
 
 /**
@@ -56,7 +62,7 @@ export async function saveWeights(path: string, model: NativeModel, metadata: Re
   await writeSafetensors(path, entries, { ...weightsMetadata(model), ...metadata })
 }
 
-/** Names of weights in a folder: ours first, then those of Hugging Face. */
+/** Names of weights in a folder: ours first, then those of Hugging Face, then those of DALL-E's tokenizer. */
 const weightNames = [
   'model.safetensors',
   'latest/model.safetensors',
@@ -64,6 +70,8 @@ const weightNames = [
   'model.safetensors.index.json',
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
+  'encoder.pkl',
+  'decoder.pkl',
 ]
 
 /**
@@ -136,11 +144,11 @@ function described<T>(file: TensorFile, resolve: (config: unknown, method: strin
 /** Loads weights of a file into `model`; of a whole Context Autoencoder under any of the names that others give its tensors. */
 export async function loadWeightsFile(path: string, model: NativeModel<unknown>, options: LoadWeightsOptions = {}): Promise<LoadReport> {
   await using file = await openTensorFile(await findWeights(path))
-  return await loadFrom(sourceOf(file), model, options)
+  return await loadSource(sourceOf(file), model, options)
 }
 
 /** The tensors of a file by our names. What others derive from other tensors is left out; what is not known keeps its name. */
-function sourceOf(file: TensorFile): Source {
+export function sourceOf(file: TensorFile): WeightSource {
   const isOwn = metadataOf(file).config !== undefined
   const { names } = isOwn ? { names: new Map([...file.tensors.keys()].map((name) => [name, name])) } : unwrap(file.tensors.keys())
   const naming = isOwn ? undefined : caeNamingOf(names.keys())
@@ -151,36 +159,93 @@ function sourceOf(file: TensorFile): Source {
     if (ours !== null) originals.set(ours ?? name, original)
   }
   const shapes = new Map([...originals].map(([ours, original]) => [ours, file.tensors.get(original)?.shape ?? []]))
-  return { path: file.path, shapes, read: (name) => file.readFloat32(originals.get(name) ?? name) }
+  return { path: file.path, shapes, read: (name, scratch) => file.readFloat32(originals.get(name) ?? name, scratch) }
 }
 
-/** Loads weights that are in memory. */
-export function loadWeightsTensors(
-  tensors: NamedTensors,
+/** Loads weights from a path, or from memory. */
+export function loadWeights(
+  weights: string | NamedTensors,
   model: NativeModel<unknown>,
   options: LoadWeightsOptions = {},
 ): Promise<LoadReport> {
-  const known = new Map(Object.entries(tensors))
-  const read = (name: string) => known.get(name) as F32Tensor // only asked for names of `shapes`
-  return loadFrom({ path: undefined, shapes: new Map([...known].map(([name, { shape }]) => [name, shape])), read }, model, options)
+  return typeof weights === 'string' ? loadWeightsFile(weights, model, options) : loadWeightsTensors(weights, model, options)
 }
 
-async function loadFrom(
-  source: Source,
-  { addon, handle, method }: NativeModel<unknown>,
-  { strict = true }: LoadWeightsOptions,
+/**
+ * Fills a model that was made for it; where that fails, the model is gone. What should be known of the values becomes a warning of the process.
+ * @param load gives the weights
+ */
+export async function filled<Config>(
+  model: NativeModel<Config>,
+  path: string,
+  load: (model: NativeModel<Config>) => Promise<LoadReport>,
+): Promise<NativeModel<Config>> {
+  try {
+    const { warnings } = await load(model)
+    tellWarnings(warnings, path)
+    return model
+  } catch (error) {
+    await model.handle.dispose()
+    throw error
+  }
+}
+
+/** Says what should be known of loaded weights where no report can: as a warning of the process, `CAE_WEIGHTS`. */
+export function tellWarnings(warnings: readonly string[], path: string): void {
+  for (const text of warnings) process.emitWarning(`${path}: ${text}`, { type: 'CaeWarning', code: 'CAE_WEIGHTS' })
+}
+
+/** Every tensor of a model that has weights. */
+export function tensorsOf({ addon, handle, lacking }: NativeModel<unknown>): readonly TensorInfo[] {
+  const all = addon.modelTensors(handle.get())
+  return lacking ? all.filter(({ name }) => !lacking.has(name)) : all
+}
+
+/**
+ * Copies of weights by name; all of them unless names are given.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT when the model has no tensor of a name
+ */
+export async function readWeights(model: NativeModel<unknown>, names?: readonly string[]): Promise<Record<string, F32Tensor>> {
+  const wanted = names ?? tensorsOf(model).map(({ name }) => name)
+  if (wanted.some((name) => model.lacking?.has(name))) assertWhole(model)
+  const tensors = await model.addon.modelRead(model.handle.get(), wanted)
+  return Object.fromEntries(tensors.map((tensor, i) => [wanted[i] ?? '', tensor]))
+}
+
+/** Loads weights that are in memory. */
+function loadWeightsTensors(tensors: NamedTensors, model: NativeModel<unknown>, options: LoadWeightsOptions): Promise<LoadReport> {
+  const known = new Map(Object.entries(tensors))
+  const read = (name: string) => known.get(name) as F32Tensor // only asked for names of `shapes`
+  return loadSource({ path: undefined, shapes: new Map([...known].map(([name, { shape }]) => [name, shape])), read }, model, options)
+}
+
+/**
+ * Loads weights of any source; all is checked before anything is changed.
+ * @throws {CaeError} ERR_CAE_CHECKPOINT naming the tensors that are missing, unknown or of another shape
+ */
+export async function loadSource(
+  source: WeightSource,
+  model: NativeModel<unknown>,
+  { strict = true }: LoadWeightsOptions = {},
 ): Promise<LoadReport> {
+  const { addon, handle, method, lacking } = model
   const infos = addon.modelTensors(handle.get())
   const plan = planLoading(source, infos, method.follows)
   const known = new Set(infos.map(({ name }) => name))
   const unused = [...source.shapes.keys()].filter((name) => !known.has(name))
-  assertLoadable(source, infos, plan, strict ? unused : [], strict)
-  for (const [name, from] of plan) await addon.modelWrite(handle.get(), [name], [await source.read(from)])
-  return { loaded: [...plan.keys()], missing: infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name), unused }
+  const needed = infos.filter(({ name }) => strict && !lacking?.has(name))
+  assertLoadable(source, { infos, needed, plan, unused: strict ? unused : [] })
+  const moves = [...plan].map(
+    ([name, from]): WeightMove => ({ name, shape: source.shapes.get(from) ?? [], read: (scratch) => source.read(from, scratch) }),
+  )
+  const warnings = await writeWeights({ addon, handle }, moves)
+  for (const name of plan.keys()) lacking?.delete(name)
+  const missing = infos.filter(({ name }) => !plan.has(name)).map(({ name }) => name)
+  return { loaded: [...plan.keys()], missing, unused, warnings }
 }
 
 /** Which tensor of the source goes into which of the model. A tensor that follows another starts as that one where the source lacks it. */
-function planLoading(source: Source, infos: readonly TensorInfo[], follows: Follows | undefined): Map<string, string> {
+function planLoading(source: WeightSource, infos: readonly TensorInfo[], follows: Follows | undefined): Map<string, string> {
   const plan = new Map<string, string>()
   for (const { name } of infos) {
     const followed = follows && name.startsWith(follows.prefix) ? follows.of + name.slice(follows.prefix.length) : name
@@ -194,13 +259,20 @@ type Follows = { readonly prefix: string; readonly of: string }
 
 /** All problems at once, before anything is written. Constants that the file lacks are no problem: the model made its own. */
 function assertLoadable(
-  source: Source,
-  infos: readonly TensorInfo[],
-  plan: ReadonlyMap<string, string>,
-  unused: readonly string[],
-  strict: boolean,
+  source: WeightSource,
+  {
+    infos,
+    needed,
+    plan,
+    unused,
+  }: {
+    readonly infos: readonly TensorInfo[]
+    readonly needed: readonly TensorInfo[]
+    readonly plan: ReadonlyMap<string, string>
+    readonly unused: readonly string[]
+  },
 ): void {
-  const missing = infos.filter(({ name, trainable }) => strict && trainable && !plan.has(name)).map(({ name }) => name)
+  const missing = needed.filter(({ name, trainable }) => trainable && !plan.has(name)).map(({ name }) => name)
   const misshapen = infos.flatMap(({ name, shape }) => {
     const found = source.shapes.get(plan.get(name) ?? '')
     return found === undefined || found.join() === shape.join()
@@ -222,9 +294,4 @@ function assertLoadable(
         ? 'create the model with the configuration of these weights'
         : 'loadWeights(weights, { strict: false }) takes what fits',
   })
-}
-
-function enumerate(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ')
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
 }

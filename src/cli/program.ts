@@ -10,6 +10,7 @@ import { importCommand } from './commands/import.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pretrainCommand } from './commands/pretrain.js'
 import { reconstructCommand } from './commands/reconstruct.js'
+import { replayCommand } from './commands/replay.js'
 import { setupCommand } from './commands/setup.js'
 import { tokenizerCommand } from './commands/tokenizer.js'
 
@@ -32,6 +33,7 @@ export function program(): Command {
     .addCommand(importCommand())
     .addCommand(inspectCommand())
     .addCommand(exportCommand())
+    .addCommand(replayCommand())
     .addCommand(setupCommand())
     .addCommand(doctorCommand())
 }

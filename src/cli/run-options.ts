@@ -11,6 +11,7 @@ export interface RunFlags {
   readonly model?: string
   readonly method?: string
   readonly tokenizer?: string
+  readonly latents?: string
   readonly config?: string
   readonly json?: boolean
 }
@@ -22,7 +23,7 @@ export interface RunFlags {
  */
 export async function runOptions(
   data: string | undefined,
-  { out, model, method, tokenizer, config }: RunFlags,
+  { out, model, method, tokenizer, latents, config }: RunFlags,
   command: {
     readonly name: string
     readonly given: Command
@@ -30,9 +31,12 @@ export async function runOptions(
     readonly modelGroups: readonly OptionGroup[]
     checkFile(values: Readonly<Record<string, unknown>>, source: string): void
   },
-): Promise<Record<string, unknown>> {
+): Promise<{ readonly data: unknown; readonly out: unknown }> {
   const file = config === undefined ? {} : await readConfigFile(config)
   if (config !== undefined) command.checkFile(file, config)
+  if (tokenizer !== undefined && latents !== undefined) {
+    throw optionError({ what: '--tokenizer and --latents are both given', todo: 'give one of them: a run has one target' })
+  }
   const modelFlags = { ...(model === undefined ? {} : { preset: model }), ...givenFlags(command.given, command.modelGroups) }
   const flags = {
     ...givenFlags(command.given, command.trainGroups),
@@ -40,6 +44,7 @@ export async function runOptions(
     ...(out === undefined ? {} : { out }),
     ...(method === undefined ? {} : { method }),
     ...(tokenizer === undefined ? {} : { target: { tokenizer } }),
+    ...(latents === undefined ? {} : { target: { latents } }),
     ...(Object.keys(modelFlags).length > 0 ? { model: modelFlags } : {}),
   }
   const options = overlayRunOptions(file, flags)
@@ -47,5 +52,5 @@ export async function runOptions(
     throw optionError({ what: 'there are no images to train on', todo: `cae-torch ${command.name} DATA --out DIR` })
   }
   if (options.out === undefined) throw optionError({ what: '--out is missing', todo: '--out runs/first' })
-  return options
+  return { ...options, data: options.data, out: options.out }
 }

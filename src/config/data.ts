@@ -25,6 +25,8 @@ export const dataFields = {
   exif: flag({ default: true }),
   /** Largest image that is decoded; a larger one counts as bad. */
   maxPixels: int({ default: 100_000_000, min: 1, unit: 'px' }),
+  /** Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad. */
+  readTimeout: real({ default: 30, min: 0.01, max: 86_400, unit: 's' }),
   /** Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`. */
   maxBadFraction: real({ default: 0.05, min: 0, max: 1 }),
   /** Memory for decoded images: 'auto' keeps a set that fits, 'off' keeps none. */

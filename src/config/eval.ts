@@ -24,6 +24,7 @@ export const encodeFields = {
   alpha: dataFields.alpha,
   exif: dataFields.exif,
   maxPixels: dataFields.maxPixels,
+  readTimeout: dataFields.readTimeout,
   maxBadFraction: dataFields.maxBadFraction,
 } as const satisfies Fields
 

@@ -19,6 +19,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     cache: "Memory for decoded images: 'auto' keeps a set that fits, 'off' keeps none.",
@@ -34,6 +36,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -44,6 +48,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -54,6 +60,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
   },
@@ -64,6 +72,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     k: 'Neighbours that vote; 10, 20, 100 and 200 are reported besides.',
@@ -76,6 +86,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
     maxBadFraction:
       'Share of images that may be unusable before the run stops. They are skipped, counted and listed in `bad-images.jsonl`.',
     views:
@@ -124,6 +136,8 @@ export const optionDocs = {
     alpha: "What becomes of transparency: dropped, as the reference loaders do, or composed onto a colour such as '#ffffff'.",
     exif: 'Turn images upright as their EXIF orientation says.',
     maxPixels: 'Largest image that is decoded; a larger one counts as bad.',
+    readTimeout:
+      'Time that one attempt to read an image may take. A read that takes longer is tried again twice; then the image counts as bad.',
   },
   runFields: {
     recipe: 'Named settings that go between the preset and your own options.',
@@ -170,11 +184,14 @@ export const optionDocs = {
     decoderHeads: 'Attention heads of regressor and decoder.',
     decoderLayerScaleInit: 'Start value of the LayerScale vectors of regressor and decoder; 0 leaves LayerScale out.',
     regressorDepth: "Blocks of the latent contextual regressor, which predicts the hidden patches' latents.",
-    decoderDepth: 'Blocks of the decoder, which makes the prediction out of those latents.',
-    target: 'What is predicted for a hidden patch: its pixels, or the id that a tokenizer gives it.',
+    decoderDepth: "Blocks of the decoder, which makes the prediction out of those latents; none with `target: 'latents'`.",
+    target: "What is predicted: pixels of hidden patches, ids that a tokenizer gives them, or another encoder's latents of all patches.",
     vocabSize: "Ids that a tokenizer knows; read with `target: 'tokens'`.",
+    latentDim: "Channels of the latents that are predicted; read with `target: 'latents'`.",
+    latentWeight: 'Weight of the loss of latents, which is 1 - cosine.',
     normalizeTarget: 'Pixel targets have mean 0 and variance 1 in every patch.',
-    alignWeight: 'Weight of the alignment loss, which keeps predicted latents where the encoder would put them.',
+    alignWeight:
+      "Weight of the alignment loss, which keeps predicted latents where the encoder would put them; 0 with `target: 'latents'`.",
     targetWeights: "Weights of the alignment target: the encoder's own, or a copy that lags behind.",
     targetMomentum: 'Share of its old weights that the lagging copy keeps at a step; 0 makes it one step old.',
     alignDropPath: "The alignment target draws a drop path of its own, as in the authors' code.",

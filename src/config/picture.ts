@@ -10,4 +10,5 @@ export const pictureFields = {
   alpha: dataFields.alpha,
   exif: dataFields.exif,
   maxPixels: dataFields.maxPixels,
+  readTimeout: dataFields.readTimeout,
 } as const satisfies Fields

@@ -6,7 +6,7 @@ export interface BadImage {
   readonly index: number
   /** Path, URL, or `#index`. */
   readonly name: string
-  /** `ERR_CAE_BAD_IMAGE`, or the system's code (`ENOENT`, ...). */
+  /** `ERR_CAE_BAD_IMAGE`; the system's code (`ENOENT`, ...); `ETIMEDOUT` for a read that never ended; `CHANGED` for other bytes than before. */
   readonly code: string
   readonly reason: string
 }
@@ -19,6 +19,7 @@ const reasonsTold = 3
 
 /** The images of a data set that could not be used: tells each one once, and says when there are too many. */
 export class BadImages {
+  readonly #known: ReadonlySet<number>
   readonly #found = new Map<number, BadImage>()
   #good = 0
 
@@ -29,16 +30,20 @@ export class BadImages {
       /** More bad ones than this share of `length` are an error. */
       readonly maxBadFraction: number
       readonly order: 'shuffled' | 'sequential'
+      /** Indices found bad in an earlier part of the run. */
+      readonly knownBad?: Iterable<number> | undefined
       readonly onBad?: ((record: BadImage) => void) | undefined
     },
-  ) {}
+  ) {
+    this.#known = new Set(options.knownBad)
+  }
 
   get count(): number {
-    return this.#found.size
+    return this.#known.size + this.#found.size
   }
 
   has(index: number): boolean {
-    return this.#found.has(index)
+    return this.#known.has(index) || this.#found.has(index)
   }
 
   /** Notes that an image was decoded. */
@@ -48,18 +53,18 @@ export class BadImages {
 
   /** @throws {CaeError} ERR_CAE_DATA when this one is one too many */
   add(record: BadImage): void {
-    if (this.#found.has(record.index)) return
+    if (this.has(record.index)) return
     this.#found.set(record.index, record)
     const { length, maxBadFraction, order, onBad } = this.options
     onBad?.(record)
-    const found = this.#found.size
-    const isHopeless = this.#good === 0 && found >= Math.min(order === 'shuffled' ? hopeless : length, length)
+    const found = this.count
+    const isHopeless = this.#good === 0 && this.#found.size >= Math.min(order === 'shuffled' ? hopeless : length, length)
     if (found <= maxBadFraction * length && !isHopeless) return
     const some = [...this.#found.values()].slice(0, reasonsTold)
     throw new CaeError('ERR_CAE_DATA', {
       what:
         this.#good === 0
-          ? `none of the ${found} images tried so far (of ${length}) can be used`
+          ? `none of the ${this.#found.size} images tried so far (of ${length}) can be used`
           : `${found} of ${length} images cannot be used; maxBadFraction ${maxBadFraction} allows ${Math.floor(maxBadFraction * length)}`,
       where: some.map(({ name, reason }) => `${name}: ${reason}`).join('\n      '),
       todo: 'remove or repair these files, or raise maxBadFraction to go on without them',

@@ -219,9 +219,13 @@ export class BatchMaker {
   /** The decoded image for a place of the plan: its own, or the next good one of the epoch's order where that is bad. */
   async #sample({ batch, place, index }: Place, opening: Opening): Promise<DecodedSample | undefined> {
     const { source, bad, plan } = this.#options
-    const image = await source.decode(index, opening)
-    if (!(image instanceof CaeError)) return this.#good(index, image)
-    bad.add(source.record(index, image))
+    // Before anything is waited for: a later place of the same image may have been opened already, and with better luck.
+    if (opening instanceof CaeError) bad.add(source.record(index, opening))
+    if (!bad.has(index)) {
+      const image = await source.decode(index, opening)
+      if (!(image instanceof CaeError)) return this.#good(index, image)
+      bad.add(source.record(index, image))
+    }
     if (plan.order === 'sequential') return undefined
     for (let step = 1; step < batch.order.length; step++) {
       const next = batch.order[(place + step) % batch.order.length] ?? 0
@@ -236,7 +240,7 @@ export class BatchMaker {
   #good(index: number, image: DecodedImage): DecodedSample {
     const { source, bad } = this.#options
     bad.countGood()
-    return { ...image, index, label: source.dataset.label?.(index) ?? -1 }
+    return { ...image, index, label: source.label(index) }
   }
 }
 

@@ -17,7 +17,10 @@ export interface RawImage {
 export interface Dataset {
   /** Number of images. */
   readonly length: number
-  /** The image at `index` (0-based), the same at every call. A rejection makes it a bad image, it does not end the run. */
+  /**
+   * The image at `index` (0-based), the same at every call. A rejection makes it a bad image, it does not end the run. `signal` is aborted when
+   * the answer has taken longer than `readTimeout`, or is not wanted any more: hand it to `fetch`, say.
+   */
   get(index: number, signal?: AbortSignal): Promise<ImageInput> | ImageInput
   /** Class of the image, 0-based; undefined where it has none. */
   label?(index: number): number | undefined
@@ -25,4 +28,6 @@ export interface Dataset {
   readonly classes?: readonly string[]
   /** What to call the image in messages and `bad-images.jsonl`: a path, a URL, a key. Default: `#index`. */
   name?(index: number): string
+  /** Changes when images are added, taken away or changed; not when the set is moved. A resumed run knows its data by it, besides length and names. */
+  readonly fingerprint?: string
 }

@@ -63,7 +63,15 @@ export interface Decoder {
    * Reads an image as far as its header: at once where that takes microseconds.
    * @throws {CaeError} ERR_CAE_BAD_IMAGE naming it: unreadable, no image, an unsupported format, more pixels than allowed
    */
-  open(input: ImageInput, name: string): OpenedImage | Promise<OpenedImage>
+  open(input: ImageInput, name: string, reading?: Reading): OpenedImage | Promise<OpenedImage>
+  /** Whether the storage of files does not answer: none of several reads has come back for `ms`. */
+  isStuck(ms: number): boolean
+}
+
+/** What may be said about the reading of one image. */
+export interface Reading {
+  /** Looks at an encoded image's bytes before anything else does; what it throws is what is wrong with the image. */
+  readonly inspect?: ((bytes: Uint8Array) => void) | undefined
 }
 
 /** @param pool where the memory of decoded JPEGs comes from; whoever has one gives it back. Default: none, each image has its own */
@@ -71,8 +79,9 @@ export async function createDecoder(options: DecodeOptions, pool = new PixelPool
   const loaded = await loadLibraries()
   const reader = new FileReader()
   return {
-    open(input, name) {
-      const subject = { loaded, options, pool, name }
+    isStuck: (ms) => reader.isStuck(ms),
+    open(input, name, reading) {
+      const subject = { loaded, options, pool, name, reading }
       if (typeof input === 'string') return openFile(input, reader, subject)
       return input instanceof Uint8Array ? openEncoded(input, subject) : openRaw(input, subject)
     },
@@ -102,6 +111,7 @@ interface Subject {
   readonly options: DecodeOptions
   readonly pool: PixelPool
   readonly name: string
+  readonly reading: Reading | undefined
 }
 
 function badImage(subject: Subject, what: string, cause?: unknown): CaeError {
@@ -126,6 +136,7 @@ function openFile(path: string, reader: FileReader, subject: Subject): OpenedIma
 }
 
 function openEncoded(bytes: Uint8Array, subject: Subject): OpenedImage | Promise<OpenedImage> {
+  subject.reading?.inspect?.(bytes)
   const kind = sniffFormat(bytes)
   if (kind === undefined) throw badImage(subject, bytes.length === 0 ? 'the image is empty: 0 bytes' : 'not an image: no known signature')
   if ('unsupported' in kind) throw badImage(subject, `unsupported format: ${kind.unsupported}`)

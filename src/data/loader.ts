@@ -10,7 +10,9 @@ import type { Dataset } from './dataset.js'
 import { createDecoder, type DecodeOptions } from './decode.js'
 import { identity } from './order.js'
 import { PixelPool } from './pixel-pool.js'
-import { SampleSource, untilAborted } from './sample-source.js'
+import { SampleSource } from './sample-source.js'
+import type { SeenContent } from './seen-content.js'
+import { withinTime } from './within-time.js'
 
 export type { LoadedBatch }
 
@@ -38,6 +40,12 @@ export interface LoaderOptions extends DecodeOptions {
   /** Bound on decoded pixels and finished batches that wait, in bytes; one batch is always ahead, whatever its size. */
   readonly prefetchBytes: number
   readonly cacheBytes: CacheSize
+  /** Seconds that one attempt to read an image may take; after several it is bad. Default: any time. */
+  readonly readTimeout?: number
+  /** Notices images that change between two of their visits: they are bad from then on. Default: nothing is compared. */
+  readonly seen?: SeenContent
+  /** Indices found bad in an earlier part of the same run: not read again, and counted. */
+  readonly knownBad?: Iterable<number>
   /** More bad images than this share of those in use end the run. */
   readonly maxBadFraction: number
   /** Hears of each bad image once. */
@@ -136,7 +144,7 @@ class BatchLoader implements Loader {
   async #next(): Promise<LoadedBatch | undefined> {
     this.#stop.signal.throwIfAborted()
     this.#maker ??= await this.#start()
-    return untilAborted(this.#maker.take(), this.#stop.signal)
+    return withinTime(this.#maker.take(), this.#stop)
   }
 
   async #start(): Promise<BatchMaker> {
@@ -144,7 +152,8 @@ class BatchLoader implements Loader {
     const pool = new PixelPool(options.prefetchBytes)
     const decoder = await createDecoder(options, pool)
     const { signal } = this.#stop
-    this.#source = new SampleSource(options.dataset, decoder, pool, options.cacheBytes, indices.length, signal)
+    const { dataset, cacheBytes: cacheSize, readTimeout, seen } = options
+    this.#source = new SampleSource({ dataset, decoder, pool, cacheSize, imagesInUse: indices.length, readTimeout, seen, signal })
     const { seed, order, batchSize, dropLast, batchesPerStep, epochs, startBatch = 0 } = options
     const plan: PlanOptions = { indices, seed, order, batchSize, dropLast, batchesPerStep, epochs, startBatch }
     const { addon, collate, prefetchBytes } = options

@@ -56,7 +56,7 @@ async function* batches({ dataset, input, config, onBad, signal }: BatchesOption
   const addon = await loadAddon()
   const [height, width] = input.imageSize
   const { view, ...order } = visit
-  const { alpha, exif, maxPixels, maxBadFraction } = config
+  const { alpha, exif, maxPixels, readTimeout, maxBadFraction } = config
   await using loader = createLoader({
     addon,
     dataset,
@@ -64,6 +64,7 @@ async function* batches({ dataset, input, config, onBad, signal }: BatchesOption
     alpha,
     exif,
     maxPixels,
+    readTimeout,
     maxBadFraction,
     prefetchBytes,
     signal,
@@ -74,6 +75,7 @@ async function* batches({ dataset, input, config, onBad, signal }: BatchesOption
       width,
       viewHeight: 0,
       viewWidth: 0,
+      viewInterpolation: 'bicubic',
       scaleMin: 0.08,
       scaleMax: 1,
       ratioMin: 3 / 4,

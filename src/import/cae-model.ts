@@ -38,7 +38,7 @@ export function wholeCae(fileShapes: Shapes): WholeCae | undefined {
  * @param where the file, for messages
  * @throws {CaeError} ERR_CAE_CHECKPOINT when the tensors that the sizes are read from are not there
  */
-export function caeConfig({ shapes }: WholeCae, encoder: VitConfig, where: string): CAEConfigInput {
+export function caeConfig({ shapes, naming }: WholeCae, encoder: VitConfig, where: string): CAEConfigInput {
   const lacked = ['mask_token', 'pretext_neck.head.weight'].filter((name) => !shapes.has(name))
   if (lacked.length > 0) throw new CaeError('ERR_CAE_CHECKPOINT', { what: `the file has no ${lacked.join(', ')}`, where })
   const blocks = (stack: string) => {
@@ -49,16 +49,20 @@ export function caeConfig({ shapes }: WholeCae, encoder: VitConfig, where: strin
   const [outputs = 0] = shapes.get('pretext_neck.head.weight') ?? []
   const isPixels = outputs === 3 * encoder.patchSize ** 2
   const { layerScaleInit } = encoderFields
+  const decoderDepth = blocks('decoder_blocks')
+  const hasLayerScale = decoderDepth === 0 ? encoder.layerScaleInit !== 0 : shapes.has('pretext_neck.decoder_blocks.0.gamma_1')
+  // CAE v2 is of the second repository alone, and has nothing between regressor and head.
+  const isV2 = naming === 'B' && decoderDepth === 0 && !isPixels
   return {
     ...Object.fromEntries(Object.entries(encoder).filter(([name]) => Object.hasOwn(encoderFields, name))),
     layerScaleInit: encoder.layerScaleInit,
     decoderDim,
     decoderHeads: headsOf(decoderDim, encoder),
-    decoderLayerScaleInit: shapes.has('pretext_neck.decoder_blocks.0.gamma_1') ? layerScaleInit.default : 0,
+    decoderLayerScaleInit: hasLayerScale ? layerScaleInit.default : 0,
     regressorDepth: blocks('regressor_blocks'),
-    decoderDepth: blocks('decoder_blocks'),
-    target: isPixels ? 'pixels' : 'tokens',
-    ...(!isPixels && { vocabSize: outputs }),
+    ...(isV2
+      ? ({ target: 'latents', latentDim: outputs } as const)
+      : ({ decoderDepth, target: isPixels ? 'pixels' : 'tokens', ...(!isPixels && { vocabSize: outputs }) } as const)),
     maskShape: 'random', // a block mask wants a grid large enough for its blocks
   }
 }

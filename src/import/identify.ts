@@ -24,7 +24,7 @@ export function identify(shapes: Shapes, where?: string): Identity {
   const found = unwrap(shapes.keys())
   const names = [...found.names.keys()]
   const stranger = strangers.find(({ has }) => names.some((name) => has.test(name)))
-  if (stranger) throw refusal(`the file holds ${stranger.what}`, where)
+  if (stranger) throw refusal(`the file holds ${stranger.what}`, where, stranger.todo)
   const any = (pattern: RegExp) => names.some((name) => pattern.test(name))
   const isWrapped = found.container !== ''
   const origin = origins.find(
@@ -41,10 +41,9 @@ function strangeness(names: readonly string[], count: number): string {
   return `the file holds no vision transformer that is known here: its tensors are ${shown}`
 }
 
-function refusal(what: string, where: string | undefined): CaeError {
-  return new CaeError('ERR_CAE_CHECKPOINT', {
-    what,
-    where,
-    todo: 'an encoder of CAE, MAE, BEiT, DINO, MoCo v3, DeiT, CLIP or DINOv2, in the names of its authors, timm, Hugging Face or mmpretrain',
-  })
+const known =
+  'an encoder of CAE, MAE, BEiT, DINO, MoCo v3, DeiT, CLIP or DINOv2, in the names of its authors, timm, Hugging Face or mmpretrain'
+
+function refusal(what: string, where: string | undefined, todo = known): CaeError {
+  return new CaeError('ERR_CAE_CHECKPOINT', { what, where, todo })
 }

@@ -89,7 +89,8 @@ function sameButForOnes(a: readonly number[], b: readonly number[]): boolean {
   return counted(a) === counted(b)
 }
 
-function enumerate(names: readonly string[]): string {
+/** The first few, and how many more there are. */
+export function enumerate(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ')
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
 }

@@ -3,15 +3,17 @@ import { dirname } from 'node:path'
 import type { VitConfig } from '../config/architecture.js'
 import type { ImportConfig } from '../config/import.js'
 import { optionError } from '../config/resolve.js'
+import { CaeError } from '../errors.js'
 import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
-import { EncoderFile, gridOf } from './encoder-file.js'
+import { EncoderFile, type FoundProjection, gridOf } from './encoder-file.js'
 import { readFacts } from './facts.js'
 import { identify, type Shapes } from './identify.js'
 import { mapKeys } from './key-map.js'
 import { assertWhole, reportKeys } from './key-report.js'
 import { measure } from './measure.js'
+import type { Origin } from './origin.js'
 import { readOwnFile } from './own-file.js'
-import { unwrap } from './unwrap.js'
+import { type Unwrapped, unwrap } from './unwrap.js'
 
 /**
  * Opens a file of weights, says what it is, and checks that it holds an encoder whole; of the tensors only names and shapes are read.
@@ -32,8 +34,9 @@ export async function openEncoderFile(path: string, given: ImportConfig): Promis
 async function recognise(file: TensorFile, given: ImportConfig): Promise<EncoderFile> {
   const shapes: Shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]))
   const own = readOwnFile(file)
+  const plain = unwrap(shapes.keys())
   const { origin, container, keys } = own
-    ? { origin: own.origin, container: '', keys: mapKeys(unwrap(shapes.keys()), own.origin) }
+    ? { origin: own.origin, container: '', keys: mapKeys(plain, own.origin) }
     : identify(shapes, file.path)
   const found = new Map([...keys.assemblies].map(([name, { from }]) => [name, assembledShape(from, shapes)]))
   const facts = own ? {} : await readFacts(dirname(file.path))
@@ -43,7 +46,27 @@ async function recognise(file: TensorFile, given: ImportConfig): Promise<Encoder
   const passage = { source, config, found, made }
   const report = reportKeys(keys, passage)
   assertWhole(report, keys, passage, { strict: given.strict, where: file.path })
-  return new EncoderFile(file, origin, container, source, config, report)
+  const projection = findProjection(plain, origin, shapes, config, file.path)
+  return new EncoderFile(file, { origin, container, source, config, report, projection })
+}
+
+/** What the file has of the origin's projection; undefined where there is none. */
+function findProjection(
+  { names }: Unwrapped,
+  { projection }: Origin,
+  shapes: Shapes,
+  { embedDim }: VitConfig,
+  where: string,
+): FoundProjection | undefined {
+  const from = projection && names.get(projection.name)
+  if (from === undefined) return undefined
+  const shape = shapes.get(from) ?? []
+  const [outputs = 0, inputs] = projection?.isTransposed ? [...shape].reverse() : shape
+  if (shape.length === 2 && inputs === embedDim) return { from, outputs, isTransposed: projection?.isTransposed ?? false }
+  throw new CaeError('ERR_CAE_CHECKPOINT', {
+    what: `${from} has the shape [${shape.join(', ')}], wanted is a matrix from ${embedDim} channels`,
+    where,
+  })
 }
 
 /** The encoder that the user wants, made of the one in the file. */

@@ -33,6 +33,8 @@ export interface Origin {
   /** Its encoder's tensors, whose names begin with one of these; default none. */
   readonly prefixes?: readonly string[]
   readonly layout: Layout
+  /** Its matrix behind the last norm, into the space of another network's outputs; an encoder does without. */
+  readonly projection?: Projection
   /** Names of parts that an encoder does not have: heads, decoders, second networks. */
   readonly unused: RegExp
   /** How its own loader fits positions to another image size; `recomputed` where they are a formula. */
@@ -45,6 +47,12 @@ export interface Origin {
   readonly mayLackNorm?: boolean
   /** Heads by width, where they are not one for every 64 channels. */
   readonly heads?: Readonly<Record<number, number>>
+}
+
+/** A matrix without bias, outputs first unless it lies transposed. */
+export interface Projection {
+  readonly name: string
+  readonly isTransposed: boolean
 }
 
 /** Of each colour channel, of pixels from 0 to 1. */

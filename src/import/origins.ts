@@ -83,6 +83,7 @@ export const origins: readonly Origin[] = [
     has: [/^(vision_model\.)?embeddings\.class_embedding$/],
     prefixes: ['vision_model.', ''],
     layout: clipLayout,
+    projection: { name: 'visual_projection.weight', isTransposed: false },
     unused: /^text_model\.|^(text_projection|visual_projection|classifier)\.|^logit_scale$/,
     colours: clipColours,
     layerNormEps: 1e-5,
@@ -96,6 +97,7 @@ export const origins: readonly Origin[] = [
     has: [/^visual\.class_embedding$/, /^visual\.conv1\.weight$/],
     prefixes: ['visual.'],
     layout: openaiLayout,
+    projection: { name: 'visual.proj', isTransposed: true },
     unused: /^visual\.proj$|^(transformer|token_embedding|ln_final)\.|^(positional_embedding|text_projection|logit_scale)$/,
     colours: clipColours,
     layerNormEps: 1e-5,
@@ -224,12 +226,15 @@ export const origins: readonly Origin[] = [
   { ...vit, origin: 'official', method: 'dino', title: "DINO's encoder", has: [patches, keyBias], positions: 'dino' },
 ]
 
+const forTokens = 'Tokenizer.load, or `--tokenizer` of a run'
+
 /** What a file is instead, where it is often taken for an encoder. */
-export const strangers: readonly { readonly has: RegExp; readonly what: string }[] = [
+export const strangers: readonly { readonly has: RegExp; readonly what: string; readonly todo?: string }[] = [
   { has: /dist_token$|distillation_token$/, what: 'a distilled ViT: its second class token has no place here' },
   { has: /register_tokens?$|reg_token$/, what: 'a ViT with register tokens, which have no place here' },
   { has: /(^|\.)layers\.0\.blocks\.0\./, what: 'a Swin transformer' },
-  { has: /(^|\.)blocks\.group_1\.block_1\.res_path\./, what: 'the discrete VAE of a tokenizer' },
+  { has: /(^|\.)blocks\.group_1\.block_1\.res_path\./, what: 'the discrete VAE of a tokenizer', todo: forTokens },
+  { has: /^codebook\.weight$/, what: 'the light discrete VAE of a tokenizer', todo: forTokens },
   { has: /(^|\.)layer1\.0\.conv1\.weight$/, what: 'a residual convolutional network' },
   { has: /(^|\.)lin0\.model\.\d\.weight$/, what: "the linear layers of LPIPS, a measure of images' likeness" },
 ]

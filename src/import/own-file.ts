@@ -10,6 +10,9 @@ import { imagenet, type Origin } from './origin.js'
 /** The word for an encoder alone, where a model's file has the name of its method. */
 export const encoderAlone = 'encoder'
 
+/** Name of CLIP's projection in a file of an encoder alone, outputs first. */
+export const projectionName = 'projection.weight'
+
 /** A file that this package wrote: what it says about the encoder in it. */
 export interface OwnFile {
   readonly origin: Origin
@@ -58,6 +61,7 @@ const own: Origin = {
   has: [],
   prefixes: ['encoder.'],
   layout: timmLayout,
+  projection: { name: projectionName, isTransposed: false },
   unused: /^(?!encoder\.)/,
   positions: 'recomputed',
   colours: imagenet,

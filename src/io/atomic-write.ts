@@ -102,8 +102,9 @@ async function fill(file: FileHandle, content: FileContent): Promise<WrittenFile
     async write(data) {
       for (let from = 0; from < data.byteLength; from += chunkBytes) {
         const chunk = data.subarray(from, from + chunkBytes)
-        hash.update(chunk)
-        await writeAll(file, chunk)
+        const writing = writeAll(file, chunk)
+        hash.update(chunk) // while another thread hands the chunk to the disk
+        await writing
         bytes += chunk.byteLength
       }
     },

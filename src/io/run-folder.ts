@@ -11,11 +11,18 @@ const names = {
   config: 'config.json',
   metrics: 'metrics.jsonl',
   badImages: 'bad-images.jsonl',
+  contentSums: 'content-sums.bin',
   checkpoints: 'checkpoints',
   images: 'images',
   tensorboard: 'tensorboard',
+  debug: 'debug',
   lock: 'run.lock',
 } as const
+
+/** Path of what a run has written into its folder, for those who only read. */
+export function runPath(out: string, name: keyof typeof names): string {
+  return join(out, names[name])
+}
 
 /** What is at the path given as `out`: a place for a new run, or a run with its `config.json`. */
 export type RunFolderState = { readonly kind: 'free' } | { readonly kind: 'run'; readonly config: unknown }
@@ -65,9 +72,12 @@ async function namesIn(folder: string): Promise<string[]> {
 export class RunFolder implements AsyncDisposable {
   readonly metrics: string
   readonly badImages: string
+  readonly contentSums: string
   readonly checkpoints: string
   readonly images: string
   readonly tensorboard: string
+  /** Captured steps; made when there is one. */
+  readonly debug: string
 
   private constructor(
     readonly out: string,
@@ -75,9 +85,11 @@ export class RunFolder implements AsyncDisposable {
   ) {
     this.metrics = join(out, names.metrics)
     this.badImages = join(out, names.badImages)
+    this.contentSums = join(out, names.contentSums)
     this.checkpoints = join(out, names.checkpoints)
     this.images = join(out, names.images)
     this.tensorboard = join(out, names.tensorboard)
+    this.debug = join(out, names.debug)
   }
 
   /**
@@ -90,7 +102,7 @@ export class RunFolder implements AsyncDisposable {
     try {
       const folder = new RunFolder(out, lock)
       for (const path of [folder.checkpoints, folder.images]) await makeFolder(path)
-      for (const path of [out, folder.checkpoints, folder.images]) await removeUnfinished(path)
+      for (const path of [out, folder.checkpoints, folder.images, folder.debug]) await removeUnfinished(path)
       await syncFolder(out)
       return folder
     } catch (error) {
@@ -139,7 +151,7 @@ async function makeWithParents(path: string): Promise<void> {
 
 async function removeUnfinished(folder: string): Promise<void> {
   try {
-    for (const name of await readdir(folder)) {
+    for (const name of await namesIn(folder)) {
       if (name.startsWith(temporaryMark)) await rm(join(folder, name), { recursive: true, force: true })
     }
   } catch (error) {

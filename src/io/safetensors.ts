@@ -14,7 +14,7 @@ import {
   type TensorEntry,
 } from './safetensors-header.js'
 import { typedArray } from './tensor-array.js'
-import { readBytes, readFloat32Values } from './tensor-bytes.js'
+import { readBytes, readFloat32Values, type Scratch } from './tensor-bytes.js'
 import type { StoredTensor, TensorFile } from './tensor-file.js'
 
 /**
@@ -81,11 +81,12 @@ export class SafetensorsFile implements TensorFile {
 
   /**
    * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
+   * @param scratch memory that the numbers may come in, until it is cleared
    * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
    */
-  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const { dtype, shape, begin } = this.entry(name)
-    const data = await readFloat32Values(dtype, elementCount(shape), (target, offset) => this.readInto(target, begin + offset))
+    const data = await readFloat32Values(dtype, elementCount(shape), (target, offset) => this.readInto(target, begin + offset), scratch)
     if (!data) throw refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`, this.path)
     return { data, shape }
   }

@@ -6,7 +6,7 @@ import { openInput, type Refuse, readExactly } from './input-file.js'
 import { dtypeBytes, elementCount } from './safetensors-header.js'
 import { isContiguous, readStrided } from './strided.js'
 import { float32From, typedArray } from './tensor-array.js'
-import { type ReadInto, readBytes, readFloat32Values } from './tensor-bytes.js'
+import { type ReadInto, readBytes, readFloat32Values, type Scratch } from './tensor-bytes.js'
 import type { StoredTensor, TensorFile } from './tensor-file.js'
 import type { TorchContainer } from './torch-container.js'
 import { type PlainValue, type TorchContents, torchContents } from './torch-contents.js'
@@ -72,13 +72,14 @@ export class TorchFile implements TensorFile {
 
   /**
    * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
+   * @param scratch memory that the numbers may come in, until it is cleared
    * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
    */
-  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const tensor = this.tensor(name)
     const { dtype, shape } = tensor
     const data = isContiguous(layoutOf(tensor))
-      ? await readFloat32Values(dtype, elementCount(shape), await this.reader(tensor))
+      ? await readFloat32Values(dtype, elementCount(shape), await this.reader(tensor), scratch)
       : float32From(dtype, await this.readRowMajor(name, tensor))
     if (!data) throw this.refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`)
     return { data, shape }

@@ -3,7 +3,7 @@ import { encoderFields, maskFields, maskSpec, patchGrid } from '../config/model.
 import { optionDocs } from '../config/option-docs.js'
 import { encoderGroup, maskGroup } from '../config/option-group.js'
 import { defaultPreset, type PresetName, presets } from '../config/presets.js'
-import type { Resolution } from '../config/resolve.js'
+import { type Resolution, showValue } from '../config/resolve.js'
 import { checkBlockMask } from './block-mask.js'
 import { defineMethod } from './method.js'
 
@@ -17,15 +17,19 @@ export const pretextFields = {
   decoderLayerScaleInit: real({ derived: 'as in the encoder', min: 0 }),
   /** Blocks of the latent contextual regressor, which predicts the hidden patches' latents. */
   regressorDepth: int({ default: 4, min: 1, max: 256 }),
-  /** Blocks of the decoder, which makes the prediction out of those latents. */
+  /** Blocks of the decoder, which makes the prediction out of those latents; none with `target: 'latents'`. */
   decoderDepth: int({ default: 4, min: 0, max: 256 }),
-  /** What is predicted for a hidden patch: its pixels, or the id that a tokenizer gives it. */
-  target: oneOf(['pixels', 'tokens'], { default: 'pixels' }),
+  /** What is predicted: pixels of hidden patches, ids that a tokenizer gives them, or another encoder's latents of all patches. */
+  target: oneOf(['pixels', 'tokens', 'latents'], { default: 'pixels' }),
   /** Ids that a tokenizer knows; read with `target: 'tokens'`. */
   vocabSize: int({ default: 8192, min: 2, max: 2 ** 24 }),
+  /** Channels of the latents that are predicted; read with `target: 'latents'`. */
+  latentDim: int({ default: 512, min: 1, max: 2 ** 16 }),
+  /** Weight of the loss of latents, which is 1 - cosine. */
+  latentWeight: real({ default: 1, min: 0 }),
   /** Pixel targets have mean 0 and variance 1 in every patch. */
   normalizeTarget: flag({ default: false }),
-  /** Weight of the alignment loss, which keeps predicted latents where the encoder would put them. */
+  /** Weight of the alignment loss, which keeps predicted latents where the encoder would put them; 0 with `target: 'latents'`. */
   alignWeight: real({ default: 2, min: 0 }),
   /** Weights of the alignment target: the encoder's own, or a copy that lags behind. */
   targetWeights: oneOf(['shared', 'lagged'], { default: 'shared' }),
@@ -86,11 +90,25 @@ function complete({ values, refuse }: Resolution<typeof caeFields>): CAEConfig {
     )
   }
   if (config.maskShape === 'block') checkBlockMask({ ...config, gridHeight, gridWidth }, refuse)
+  if (config.target === 'latents') {
+    // CAE v2 has no decoder's blocks and nothing to align with (spec/cae.md 10.1).
+    for (const [name, without] of Object.entries(withLatents) as [keyof typeof withLatents, unknown][]) {
+      if (config[name] === without) continue
+      refuse(
+        name,
+        "has no effect with target 'latents', which are predicted without decoder and alignment",
+        `${name}: ${showValue(without)}`,
+      )
+    }
+  }
   if (config.targetWeights === 'shared' && config.targetMomentum !== 0) {
     refuse('targetMomentum', "has no effect with targetWeights 'shared'", "targetWeights: 'lagged', or targetMomentum: 0")
   }
   return config
 }
+
+/** What is left of options that CAE v2 does not read. */
+const withLatents = { decoderDepth: 0, alignWeight: 0, targetWeights: 'shared', normalizeTarget: false } as const
 
 function nearestDivisor(n: number, wanted: number): number {
   const divisors = Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0)
@@ -101,7 +119,8 @@ function nearestDivisor(n: number, wanted: number): number {
 export const cae = defineMethod({
   name: 'cae',
   views: 1,
-  columns: ['loss', 'loss_main', 'loss_align', 'mlm_acc'], // the last with token targets
+  // `mlm_acc` with tokens; `cosine` with latents, which have neither `loss_align` nor `relative_loss`.
+  columns: ['loss', 'loss_main', 'loss_align', 'relative_loss', 'mlm_acc', 'cosine'],
   fields: caeFields,
   groups: [encoderGroup, maskGroup, { title: 'Context Autoencoder', fields: pretextFields, docs: optionDocs.pretextFields }],
   architecture: {
@@ -117,5 +136,6 @@ export const cae = defineMethod({
   follows: { prefix: 'teacher.', of: 'encoder.' }, // with lagging target weights
   hereOnly: Object.keys(maskFields), // masks are drawn with the data
   input: (config) => ({ imageSize: config.imageSize, mean: config.mean, std: config.std, mask: maskSpec(config) }),
+  implied: ({ target }) => (target === 'latents' ? withLatents : {}),
   complete,
 })

@@ -44,6 +44,11 @@ export interface Method<Name extends string = string, F extends Fields = Fields>
    * weights file lacks them.
    */
   readonly follows?: { readonly prefix: string; readonly of: string }
+  /**
+   * Options that take the place of a preset's and a recipe's because of another that is given: they would have no effect with it. The user's own
+   * win. `given` is not checked yet.
+   */
+  implied?(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>
   /** Fills in the defaults that depend on other options, and refuses combinations that cannot work. */
   complete(given: Resolution<F>): Infer<F>
   /** Options of the model that this side alone reads; all others cross to C++. */

@@ -1,6 +1,5 @@
 import { type VitConfig, vitFields } from '../config/architecture.js'
 import type { Fields, Infer, Input } from '../config/field.js'
-import { patchGrid } from '../config/model.js'
 import type { PresetName } from '../config/presets.js'
 import { type RecipeName, recipes } from '../config/recipes.js'
 import { type Layer, optionError, type Resolution, type ResolveSettings, resolveFields, showValue, unknownName } from '../config/resolve.js'
@@ -21,6 +20,7 @@ import {
   tokenizerPresetNames,
   tokenizers,
 } from './registry.js'
+import { namedTarget, type TargetFacts, type TargetInput, type TargetView, targetOptions, targetView } from './target.js'
 
 /** A model with every option resolved, of any method. */
 export type ModelConfig = Infer<(typeof methods)[MethodName]['fields']>
@@ -58,21 +58,9 @@ export type TrainOptions = Input<typeof trainFields> &
     readonly method?: MethodName | undefined
     /** Name of a preset, or options over one: `{ preset: 'cae-small', imageSize: 96 }`. Default 'cae-small', or the recipe's. */
     readonly model?: PresetName | CAEConfigInput | undefined
-    /**
-     * What is predicted of a hidden patch instead of its pixels: the id that a trained tokenizer gives it (spec/cae.md 2, 5). `tokenizer` is a
-     * run of `trainTokenizer`, one of its checkpoints or a weights file.
-     */
-    readonly target?: { readonly tokenizer: string } | undefined
+    /** What is predicted instead of the pixels of hidden patches: a tokenizer's ids, or a frozen encoder's latents. */
+    readonly target?: TargetInput | undefined
   }
-
-/** What a run must know of the tokenizer that makes its targets. */
-export interface TokenizerFacts {
-  /** Of its weights' file. */
-  readonly sha256: string
-  readonly vocabSize: number
-  /** Pixels of an image's side that one id stands for. */
-  readonly downsampling: number
-}
 
 /** A run with everything decided. */
 export interface Resolved<Config = ModelConfig> {
@@ -80,8 +68,8 @@ export interface Resolved<Config = ModelConfig> {
   readonly train: TrainConfig
   /** What was decided for the user and should be said: a scaled learning rate. */
   readonly notes: readonly string[]
-  /** Size in pixels of the second view that a tokenizer sees, height first. */
-  readonly view?: readonly [number, number]
+  /** The second view, where other networks make the targets of it. */
+  readonly view?: TargetView
 }
 
 /** Options of a run that are none of the table's. */
@@ -134,50 +122,32 @@ function pick(values: object, names: readonly string[]): Record<string, unknown>
 }
 
 /**
- * The tokenizer that `target` names; undefined for pixels.
- * @throws {CaeError} ERR_CAE_OPTION for anything else
- */
-export function tokenizerPath(target: unknown): string | undefined {
-  if (target === undefined || target === null) return undefined
-  const { tokenizer, ...others } = typeof target === 'object' ? (target as Record<string, unknown>) : {}
-  if (typeof tokenizer === 'string' && tokenizer !== '' && Object.keys(others).length === 0) return tokenizer
-  throw optionError({
-    what: `target is ${showValue(target)}, expected { tokenizer: path }`,
-    todo: "target: { tokenizer: 'runs/tokenizer' }",
-  })
-}
-
-/**
  * Resolves all options of a run: defaults, then preset, recipe, and the options themselves.
- * @param tokens of the tokenizer that `target` names
+ * @param facts of what `target` names
  * @throws {CaeError} ERR_CAE_OPTION naming the option, its value, and the nearest valid name or range
  */
-export function resolveTrain(options: TrainOptions, tokens?: TokenizerFacts): Resolved {
+export function resolveTrain(options: TrainOptions, facts?: TargetFacts): Resolved {
   const { data, out, method = 'cae', model, target: _target, signal: _signal, ...rest } = options
   requireRunOptions(data, out)
   const { fields } = findMethod(method)
   const recipe = options.recipe == null ? undefined : findRecipe(options.recipe)
   const layers = [...(recipe ? [{ source: recipe.source, values: recipe.train }] : []), { values: rest }]
   const resolution = resolveFields(trainFields, layers, settings(fields))
-  const predicted = tokens && ({ target: 'tokens', vocabSize: tokens.vocabSize } as const)
-  const resolvedModel = resolveModelLayers(
-    findMethod(method),
-    recipe,
-    { ...modelOptions(model ?? {}), ...predicted },
-    'model.',
-  ) as ModelConfig
-  if (resolvedModel.target === 'tokens' && !tokens) {
-    throw optionError({
-      what: "model.target 'tokens' needs a tokenizer that makes them",
-      todo: "target: { tokenizer: 'runs/tokenizer' }, or feed ids to Trainer.step yourself",
-    })
-  }
-  const { gridHeight, gridWidth } = patchGrid(resolvedModel)
-  return {
-    model: resolvedModel,
-    ...completeTrain(resolution, method),
-    ...(tokens && { view: [gridHeight * tokens.downsampling, gridWidth * tokens.downsampling] }),
-  }
+  const own = { ...modelOptions(model ?? {}), ...(facts && targetOptions(facts)) }
+  const resolvedModel = resolveModelLayers(findMethod(method), recipe, own, 'model.') as ModelConfig
+  if (!facts) assertPixelTarget(resolvedModel)
+  return { model: resolvedModel, ...completeTrain(resolution, method), ...(facts && { view: targetView(facts, resolvedModel) }) }
+}
+
+/** Other targets than pixels do not come of the images alone. */
+function assertPixelTarget({ target }: ModelConfig): void {
+  const makers = {
+    tokens: ['a tokenizer that makes them', "target: { tokenizer: 'runs/tokenizer' }, or feed ids to Trainer.step yourself"],
+    latents: ['an encoder that makes them', "target: { latents: 'clip/' }, or feed latents to Trainer.step yourself"],
+  } as const
+  if (target === 'pixels') return
+  const [maker, todo] = makers[target]
+  throw optionError({ what: `model.target '${target}' needs ${maker}`, todo })
 }
 
 /**
@@ -223,7 +193,7 @@ export function checkRunOptions(
   methodOf: (values: Readonly<Record<string, unknown>>) => Method = ({ method = 'cae' }) => findMethod(String(method), source),
 ): void {
   const { data, out, method: _method, model, target, ...rest } = values
-  tokenizerPath(target)
+  namedTarget(target)
   for (const [name, path] of Object.entries({ data, out })) {
     if (path !== undefined && typeof path !== 'string') {
       throw optionError({ what: `${name} is ${showValue(path)}, expected a path`, where: source, todo: `${name}: some/folder` })
@@ -276,9 +246,11 @@ function resolveModelLayers(declared: Method, recipe: Recipe | undefined, input:
   const name = String(preset ?? recipe?.preset ?? declared.defaultPreset)
   const row = Object.hasOwn(declared.presets, name) ? declared.presets[name] : undefined
   if (row === undefined) throw unknownName('model preset', name, Object.keys(declared.presets))
+  const implied = declared.implied?.({ ...row, ...recipe?.model, ...own }) ?? {}
   const layers = [
     { source: `preset '${name}'`, values: row },
     ...(recipe ? [{ source: recipe.source, values: recipe.model }] : []),
+    { values: implied },
     { values: own },
   ]
   return declared.complete(resolveFields(declared.fields, layers, { prefix, otherNames: ['preset'] }))

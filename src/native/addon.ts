@@ -7,6 +7,7 @@ import type {
   CropSpec,
   DecodedSample,
   F32Tensor,
+  FeatureSpread,
   ForwardOptions,
   Hyper,
   I32Tensor,
@@ -16,10 +17,12 @@ import type {
   ModelHandle,
   NativeConfig,
   NativeTrainConfig,
+  NativeUse,
   NativeVersion,
   Neighbors,
   PooledFeatures,
   ProbeMetrics,
+  StepFindings,
   StepMetrics,
   TensorInfo,
   TokenizerMeasures,
@@ -30,6 +33,7 @@ import type {
 /** The functions of the native addon. */
 export interface Addon {
   version(): NativeVersion
+  nativeUse(): NativeUse
   configure(options: { threads: number; deterministic: boolean }): void
   shutdown(): void
   createModel(config: NativeConfig, seed: number, device: string): Promise<ModelHandle>
@@ -38,6 +42,7 @@ export interface Addon {
   modelWrite(model: ModelHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
   modelForward(model: ModelHandle, batch: BatchHandle, options: ForwardOptions): Promise<Record<string, F32Tensor>>
   modelEncodeBatch(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
+  addLatents(tower: ModelHandle, batch: BatchHandle): Promise<BatchHandle>
   modelAttention(model: ModelHandle, batch: BatchHandle): Promise<F32Tensor>
   modelReconstruct(model: ModelHandle, batch: BatchHandle, path: 'masked' | 'full'): Promise<F32Tensor>
   tokenizerEncode(model: ModelHandle, batch: BatchHandle): Promise<I32Tensor>
@@ -46,11 +51,13 @@ export interface Addon {
   tokenizerMeasure(model: ModelHandle, batch: BatchHandle): Promise<TokenizerMeasures>
   createTrainer(model: ModelHandle, config: NativeTrainConfig): Promise<TrainerHandle>
   step(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
+  examineStep(trainer: TrainerHandle, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepFindings>
   trainerTensors(trainer: TrainerHandle): TensorInfo[]
   trainerRead(trainer: TrainerHandle, names: readonly string[]): Promise<F32Tensor[]>
   trainerWrite(trainer: TrainerHandle, names: readonly string[], tensors: readonly F32Tensor[], updates: number): Promise<void>
   trainerUpdates(trainer: TrainerHandle): Promise<number>
   modelFeatures(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<PooledFeatures>
+  featureSpread(features: F32Tensor): Promise<FeatureSpread>
   nearestNeighbors(bank: F32Tensor, queries: F32Tensor, k: number): Promise<Neighbors>
   createLinearProbe(config: NativeConfig, seed: number, device: string): Promise<LinearProbeHandle>
   linearProbeStep(
@@ -70,6 +77,7 @@ export interface Addon {
     mask: U8Tensor | undefined,
     ids: I32Tensor | undefined,
     noise: F32Tensor | undefined,
+    latents?: F32Tensor,
   ): Promise<BatchHandle>
   joinBatches(parts: readonly BatchHandle[]): Promise<BatchHandle>
   readBatch(batch: BatchHandle): Promise<BatchTensors>

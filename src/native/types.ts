@@ -44,6 +44,16 @@ export interface NativeVersion {
   readonly fastBf16: boolean
 }
 
+/** What native code holds at this moment: for soak tests and diagnostics. */
+export interface NativeUse {
+  /** Handles of this thread that were neither disposed nor collected. */
+  readonly handles: number
+  /** Storages of CPU tensors in the whole process; 0 where the addon was built with AddressSanitizer, which wants malloc's own. */
+  readonly cpuTensors: number
+  /** Bytes in them. */
+  readonly cpuTensorBytes: number
+}
+
 /** One named tensor of a model or an optimizer. */
 export interface TensorInfo {
   readonly name: string
@@ -84,9 +94,10 @@ export interface CollateSpec {
   /** Output size in pixels. */
   readonly height: number
   readonly width: number
-  /** Size of a second view of the same crop, for a tokenizer; 0: none. */
+  /** Size of a second view of the same crop, for the network that makes its targets; 0: none. */
   readonly viewHeight: number
   readonly viewWidth: number
+  readonly viewInterpolation: 'bicubic' | 'lanczos'
   /** `random`: 10 tries; `random-one-try`; `center`: short side to `resizeShort`, then the middle; `none`: resize only. */
   readonly crop: 'random' | 'random-one-try' | 'center' | 'none'
   readonly scaleMin: number
@@ -131,11 +142,36 @@ export interface Hyper {
 
 /** Facts about one optimizer step. */
 export interface StepMetrics {
-  /** `loss`, `loss_main`, `loss_align` (weighted), `grad_norm` (before clipping), `mlm_acc` with token targets. */
+  /** `loss`, `loss_main`, `loss_align` (weighted), `grad_norm` (before clipping), `mlm_acc` with token targets, `cosine` with latents. */
   readonly values: Readonly<Record<string, number>>
   /** The loss or a gradient was not finite, and nothing was changed. */
   readonly skipped: boolean
   readonly computeNs: number
+}
+
+/** One tensor of a step that was looked at. */
+export interface TensorFinding {
+  readonly name: string
+  /** How many of its numbers are NaN or infinite. */
+  readonly nonFinite: number
+  /** Magnitude of the others. */
+  readonly largest: number
+}
+
+/** Where a step stops being finite: activations in the order of the forward pass, weights and gradients in that of the network. */
+export interface StepFindings {
+  readonly values: StepMetrics['values']
+  readonly weights: readonly TensorFinding[]
+  readonly activations: readonly TensorFinding[]
+  readonly gradients: readonly TensorFinding[]
+}
+
+/** How far the features of different images lie apart; NaN where a feature is not finite. */
+export interface FeatureSpread {
+  /** Standard deviation of the rows' directions, times the root of their width: 1 spread evenly, 0 all alike. */
+  readonly std: number
+  /** exp(entropy) of the singular values' shares: 1 to the smaller side of the matrix. */
+  readonly effectiveRank: number
 }
 
 /** How a trainer runs and what its optimizer is (spec/cae.md 6.1). */

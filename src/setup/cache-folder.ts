@@ -20,3 +20,8 @@ export function libtorchCache(env: Environment): string {
 export function addonCache(env: Environment): string {
   return join(cacheFolder(env), 'addon')
 }
+
+/** A folder of this user's cache, by name: for what can be made anew. */
+export function userCacheFolder(name: string): string {
+  return join(cacheFolder(process.env), name)
+}

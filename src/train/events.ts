@@ -28,7 +28,7 @@ export interface StepEvent {
   readonly steps: number
   /** Epochs done so far, with fraction. */
   readonly epoch: number
-  /** As spec/cae.md 7 names them: `loss`, `loss_main`, `loss_align` (weighted), `grad_norm`, ... */
+  /** As spec/cae.md 7 names them: `loss`, `loss_main`, `loss_align` (weighted), `grad_norm`, ...; `relative_loss` is ours: `loss_main` over that of a constant prediction. */
   readonly metrics: Readonly<Record<string, number>>
   readonly lr: number
   readonly weightDecay: number
@@ -63,7 +63,7 @@ export interface CheckpointEvent {
 export interface MeasureEvent {
   readonly type: 'measure'
   readonly step: number
-  /** By the method: a tokenizer has `psnr`, `perplexity`, `used_codes`, ... */
+  /** By the method: an encoder has `feature_std` and `effective_rank`, a tokenizer `psnr`, `perplexity`, `used_codes`, ... */
   readonly metrics: Readonly<Record<string, number>>
 }
 

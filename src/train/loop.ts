@@ -1,10 +1,12 @@
 import { CaeError } from '../errors.js'
-import type { BatchHandle, Hyper, StepMetrics } from '../native/types.js'
+import type { Hyper, StepMetrics } from '../native/types.js'
+import type { SkippedStep } from './capture.js'
 import type { TrainEvent } from './events.js'
 import type { Metrics } from './means.js'
 import { type RunPlan, scheduleAt } from './plan.js'
 import type { Progress } from './progress.js'
 import { valueAtStep } from './schedule.js'
+import type { StepPart } from './step-batches.js'
 
 /** What the loop needs to know beside the plan. */
 export interface LoopSettings {
@@ -22,10 +24,10 @@ export interface LoopParts {
   readonly plan: RunPlan
   readonly settings: LoopSettings
   readonly progress: Progress
-  /** Batches of each step from the first one to come, one handle a part. Ends with an error when the data is not good enough. */
-  readonly batches: AsyncIterator<readonly BatchHandle[]>
-  step(batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics>
-  dispose(batch: BatchHandle): Promise<void>
+  /** Batches of each step from the first one to come, one a part. Ends with an error when the data is not good enough. */
+  readonly batches: AsyncIterator<readonly StepPart[]>
+  step(batches: readonly StepPart[], hyper: Hyper): Promise<StepMetrics>
+  dispose(batch: StepPart): Promise<void>
   /** Tells an event to the run's own files and to readers; the loop waits. */
   emit(event: TrainEvent): Promise<void>
   /** Begins a checkpoint of the present state: when this has resolved the state may change, and the checkpoint is still being written. */
@@ -34,6 +36,8 @@ export interface LoopParts {
   saved(): Promise<string>
   /** Whether somebody has asked for a checkpoint since this was last called. */
   checkpointWanted?(): boolean
+  /** Keeps what is needed to do a step again that changed nothing; says where, or why it could not. Never fails. */
+  capture(step: SkippedStep): Promise<string>
   /** Whether the run is worth going on with; why not, and what to change. `recent` holds means over the last steps. */
   judge?(at: { readonly step: number; readonly steps: number; readonly recent: Metrics }): { what: string; todo: string } | undefined
   /** Measures the present state, and draws and writes its pictures; never fails. */
@@ -75,10 +79,11 @@ export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise
       const waitMs = performance.now() - waitFrom
       if ('error' in arrived) await stop(signal?.aborted ? signal.reason : arrived.error)
       else {
-        const computing = parts.step(arrived.batches, hyperOf(progress.step, plan, settings))
+        const hyper = hyperOf(progress.step, plan, settings)
+        const computing = parts.step(arrived.batches, hyper)
         next = progress.step + 1 < plan.steps ? request(parts) : undefined // while the step runs
         const result = await computing.finally(() => disposeAll(parts, arrived.batches))
-        await afterStep(parts, result, waitMs)
+        await afterStep(parts, { hyper, batches: arrived.batches, result }, waitMs)
         const isDue = settings.checkpointEvery > 0 && progress.step % settings.checkpointEvery === 0
         if (parts.checkpointWanted?.() || isDue) await save()
         await drawIfDue()
@@ -94,7 +99,7 @@ export async function trainLoop(parts: LoopParts, signal?: AbortSignal): Promise
 }
 
 /** What came of asking for batches. Never a rejection: nobody may be waiting for it yet. */
-type Arrived = { readonly batches: readonly BatchHandle[] } | { readonly error: unknown }
+type Arrived = { readonly batches: readonly StepPart[] } | { readonly error: unknown }
 
 async function request({ batches }: LoopParts): Promise<Arrived> {
   try {
@@ -106,7 +111,7 @@ async function request({ batches }: LoopParts): Promise<Arrived> {
   }
 }
 
-async function disposeAll({ dispose }: LoopParts, batches: readonly BatchHandle[]): Promise<void> {
+async function disposeAll({ dispose }: LoopParts, batches: readonly StepPart[]): Promise<void> {
   await Promise.all(batches.map((batch) => dispose(batch)))
 }
 
@@ -124,8 +129,9 @@ async function judge(parts: LoopParts): Promise<void> {
   throw new CaeError('ERR_CAE_DIVERGED', { ...verdict, where })
 }
 
-async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number): Promise<void> {
+async function afterStep(parts: LoopParts, step: SkippedStep, waitMs: number): Promise<void> {
   const { progress, settings } = parts
+  const { result } = step
   const event = progress.finishStep(result, waitMs)
   await parts.emit(event)
   const epoch = progress.finishEpoch()
@@ -133,9 +139,10 @@ async function afterStep(parts: LoopParts, result: StepMetrics, waitMs: number):
   if (!result.skipped) return judge(parts)
   const { loss, grad_norm: norm } = result.values
   const facts = `loss ${loss}, gradient norm ${norm}, learning rate ${event.lr}`
+  const captured = progress.skippedInARow === 1 ? await parts.capture(step) : undefined // what follows one is often more of the same
   if (progress.skippedSteps === 1) {
-    const message = `step ${event.step} changed nothing: its loss or gradient is not finite (${facts}); metrics.jsonl marks such steps as skipped`
-    await parts.emit({ type: 'warning', code: 'ERR_CAE_DIVERGED', message })
+    const what = `step ${event.step} changed nothing: its loss or gradient is not finite (${facts}); metrics.jsonl marks such steps as skipped`
+    await parts.emit({ type: 'warning', code: 'ERR_CAE_DIVERGED', message: captured === undefined ? what : `${what}\n  ${captured}` })
   }
   if (progress.skippedInARow <= settings.maxSkippedSteps) return
   throw new CaeError('ERR_CAE_DIVERGED', {

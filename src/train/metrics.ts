@@ -6,6 +6,9 @@ import type { MeasureEvent, StepEvent } from './events.js'
 /** Keys of a line that tell how fast the machine was: they alone differ between an unbroken run and one with stops. */
 export const timingKeys = ['seconds', 'images_per_second', 'data_wait_share', 'eta_seconds', 'peak_memory_mb'] as const
 
+/** Begins the names of what was measured on images that the run shows. */
+const measuredPrefix = 'heldout_'
+
 /** `metrics.jsonl`: one JSON object a step, names as in spec/cae.md 7, and one with `heldout_...` after a step that was measured. Numbers that are not finite are written as null. */
 export class MetricsFile implements AsyncDisposable {
   private constructor(
@@ -49,7 +52,7 @@ export class MetricsFile implements AsyncDisposable {
 
   /** Writes the line of a measurement, after that of its step. */
   async appendMeasure({ step, metrics }: MeasureEvent): Promise<void> {
-    const named = Object.entries(metrics).map(([name, value]) => [`heldout_${name}`, value])
+    const named = Object.entries(metrics).map(([name, value]) => [measuredPrefix + name, value])
     await this.guarded(() => this.file.appendFile(`${JSON.stringify({ step, ...Object.fromEntries(named) })}\n`))
   }
 
@@ -103,8 +106,10 @@ async function endOfStep(file: FileHandle, step: number): Promise<number> {
 /** The step that a line is about, and whether it is that step's own or a measurement's. */
 function parseLine(line: Uint8Array): { readonly step: number; readonly isOfStep: boolean } | undefined {
   try {
-    const { step, lr } = JSON.parse(Buffer.from(line).toString())
-    return typeof step === 'number' ? { step, isOfStep: lr !== undefined } : undefined
+    const { step, ...rest } = JSON.parse(Buffer.from(line).toString())
+    const names = Object.keys(rest)
+    const isMeasurement = names.length > 0 && names.every((name) => name.startsWith(measuredPrefix))
+    return typeof step === 'number' ? { step, isOfStep: !isMeasurement } : undefined
   } catch {
     return undefined // torn by a kill
   }

@@ -71,6 +71,11 @@ export class Progress {
     return this.counts.skippedSteps
   }
 
+  /** Updates that the optimizer has made. */
+  get updates(): number {
+    return this.counts.updates
+  }
+
   /** Means over the last steps. */
   get recent(): Metrics {
     return this.recentMeans.get()

@@ -8,8 +8,10 @@ export interface RunConfig {
   /** Device and precision as they were chosen; `steps` as derived. */
   readonly train: TrainConfig & { readonly steps: number }
   readonly data: RunData
-  /** What makes the targets, where they are tokens; recognised by its checksum. */
-  readonly tokenizer?: { readonly path: string; readonly sha256: string }
+  /** What makes the targets, where they are tokens; recognised by its file's checksum. */
+  readonly tokenizer?: TargetIdentity
+  /** The same where they are latents; the checksum is of the encoder's configuration and weights. */
+  readonly tower?: TargetIdentity
   readonly versions: { readonly package: string; readonly libtorch: string; readonly node: string }
   readonly machine?: RunMachine
   /** Of the repository that the process was started in. */
@@ -24,12 +26,18 @@ export interface RunMachine {
   readonly parallelism: number
 }
 
+/** What a resumed run recognises by its checksum, wherever it lies by then. */
+export interface TargetIdentity {
+  readonly path: string
+  readonly sha256: string
+}
+
 /** What a resumed run recognises its data by. */
 export interface RunData {
   /** As it was given; null for a data set of the caller's own. */
   readonly source: string | null
   readonly images: number
-  /** Checksum over the names of up to a few thousand images, folders left out: a set that was moved is the same. */
+  /** Checksum over the names of up to a few thousand images, folders left out, and the set's fingerprint where it has one: a set that was moved is the same. */
   readonly names: string
 }
 
@@ -46,6 +54,7 @@ const free = new Set<string>([
   'figureEvery',
   'figureImages',
   'maxSkippedSteps',
+  'readTimeout',
   'maxBadFraction',
   'cache',
   'prefetchBytes',
@@ -81,10 +90,8 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
     ...differences({ images: before.data.images, names: before.data.names }, { images: now.data.images, names: now.data.names })
       .slice(0, 1)
       .map((change) => ({ ...change, name: `data (${change.name})` })),
-    ...differences({ sha256: before.tokenizer?.sha256 ?? null }, { sha256: now.tokenizer?.sha256 ?? null }).map((change) => ({
-      ...change,
-      name: 'the tokenizer of `target` (sha256)',
-    })),
+    ...targetChanges('the tokenizer of `target` (sha256)', before.tokenizer, now.tokenizer),
+    ...targetChanges('the encoder of `target` (sha256)', before.tower, now.tower),
   ]
   if (changes.length === 0) return undefined
   const list = changes.map(({ name, was, is, ...rest }) => {
@@ -117,6 +124,10 @@ export function compareMachines(before: RunConfig, now: RunConfig): string | und
   if (changes.length === 0) return undefined
   const list = changes.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ')
   return `the run goes on elsewhere (${list}): its last bits may differ from those of an unbroken one`
+}
+
+function targetChanges(name: string, before: TargetIdentity | undefined, now: TargetIdentity | undefined): Change[] {
+  return differences({ sha256: before?.sha256 ?? null }, { sha256: now?.sha256 ?? null }).map((change) => ({ ...change, name }))
 }
 
 interface Change {

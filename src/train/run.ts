@@ -6,8 +6,9 @@ type RunWork<Result> = (emit: (event: TrainEvent) => void, checkpointWanted: () 
 
 /**
  * A training in progress: await it for its result, iterate over it for its events, do both or neither. Reading is optional and never slows
- * the training; a reader that falls behind sees the newest step only. The first reader starts at the first event, a later one where the run
- * is. A failure is thrown to every reader and to whoever awaits; it counts as unhandled only where there is neither.
+ * the training; a reader that falls behind sees the newest step, and the newest picture of each name, only. The first reader starts at the
+ * first event, a later one where the run is. A failure is thrown to every reader and to whoever awaits; it counts as unhandled only where
+ * there is neither.
  * @example
  * const run = trainCAE({ data: 'photos/', out: 'runs/photos' })
  * for await (const event of run) if (event.type === 'step') console.log(event.step, event.metrics.loss)

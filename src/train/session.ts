@@ -1,19 +1,24 @@
 import type { TrainConfig } from '../config/train.js'
+import type { SeenContent } from '../data/seen-content.js'
 import { CaeError } from '../errors.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
 import { BackgroundWriter } from './background-writer.js'
 import type { BadImageFile } from './bad-image-file.js'
+import { type CaptureContext, Captures } from './capture.js'
 import { type CheckpointContent, pointLatest, pruneCheckpoints, writeCheckpoint } from './checkpoint.js'
+import { writeContentSums } from './content-sums-file.js'
 import type { StartEvent, TrainEvent, TrainSummary, WarningEvent } from './events.js'
+import { HealthWatch } from './health.js'
 import { type LoopParts, trainLoop } from './loop.js'
 import { MetricsFile } from './metrics.js'
 import { type Picture, PictureWriter } from './pictures.js'
 import type { RunPlan } from './plan.js'
 import { atStart, Progress } from './progress.js'
 import type { ResumePoint } from './resume.js'
-import { copiedEntries } from './tensor-files.js'
+import type { StepPart } from './step-batches.js'
+import { copiedEntries, tensorEntries } from './tensor-files.js'
 
 /** Everything a run is made of once it may begin: all of it checked, nothing of it written yet but the folder. */
 export interface Session {
@@ -32,13 +37,16 @@ export interface Session {
   readonly folder: RunFolder
   readonly resume: ResumePoint | undefined
   /** Of each step from the first one to come. */
-  readonly batches: AsyncIterator<readonly BatchHandle[]>
+  readonly batches: AsyncIterator<readonly StepPart[]>
   readonly badImages: BadImageFile
+  readonly seen: SeenContent
   readonly pictures: readonly Picture[]
-  /** Gives a batch the ids that are to be predicted, as a new handle; absent where none are. */
-  readonly tokenize: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
+  /** Gives a batch the targets that another network makes of it, as a new handle; absent where none does. */
+  readonly complete: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
   /** Numbers beside the pictures, where the method has some and they can be had. Never fails. */
   readonly measure: (() => Promise<Readonly<Record<string, number>> | undefined>) | undefined
+  /** What a captured step is described with. */
+  readonly captured: Omit<CaptureContext, 'tensors'>
   /** Where the method looks for failures that are finite. */
   readonly judge: LoopParts['judge']
   /** Warnings to tell as soon as an event can be told; more may come at any time. */
@@ -77,10 +85,13 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
 
   const progress = new Progress(plan, from)
   const pictures = new PictureWriter(folder.images, session.pictures, emit)
+  const health = new HealthWatch(from.recent.flatMap(({ loss }) => loss ?? []))
+  const captures = new Captures(folder.debug, { ...session.captured, tensors: () => tensorsOf(session) })
   let newest = resume?.checkpoint.path
   const write = async (content: CheckpointContent): Promise<void> => {
     await folder.assertHeld()
     await badImages.flush()
+    await writeContentSums(folder.contentSums, session.seen)
     await metrics.sync() // before the checkpoint: a resume must find the line of every step up to it
     const checkpoint = await writeCheckpoint(folder.checkpoints, content)
     newest = checkpoint.path
@@ -94,13 +105,17 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       settings: config,
       progress,
       batches: session.batches,
-      step: async (batches, hyper) => {
+      step: async (parts, hyper) => {
         writer.throwIfFailed()
+        const batches = parts.map(({ handle }) => handle)
         return inOrder(await stepOf(session, batches, hyper), session.columns)
       },
-      dispose: (batch) => addon.dispose(batch),
+      dispose: ({ handle }) => addon.dispose(handle),
       emit: async (event) => {
-        if (event.type === 'step') await metrics.append(event, progress.seconds)
+        if (event.type === 'step') {
+          await metrics.append(event, progress.seconds)
+          warnings.push(...health.step(event, newest))
+        }
         await emit(event)
       },
       async save() {
@@ -113,12 +128,14 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
         return newest ?? '' // one has just been written
       },
       checkpointWanted: session.checkpointWanted,
+      capture: (step) => captures.write(step, progress.updates),
       ...(session.judge ? { judge: session.judge } : {}),
       draw: async (when) => {
         const measured = await session.measure?.()
         if (measured) {
           const event = { type: 'measure', step: progress.step, metrics: measured } as const
           await metrics.appendMeasure(event)
+          warnings.push(...health.measure({ ...event, steps: plan.steps, recent: progress.recent }))
           await emit(event)
         }
         await pictures.write(progress.step, when)
@@ -137,14 +154,22 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   return summary
 }
 
-async function stepOf({ addon, trainer, tokenize }: Session, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics> {
-  if (!tokenize) return addon.step(trainer, batches, hyper)
-  const complete: BatchHandle[] = []
+/** All that training changes, on its way to a file. */
+function tensorsOf({ addon, model, trainer }: Session) {
+  return {
+    model: tensorEntries(addon.modelTensors(model), (names) => addon.modelRead(model, names)),
+    optimizer: tensorEntries(addon.trainerTensors(trainer), (names) => addon.trainerRead(trainer, names)),
+  }
+}
+
+async function stepOf({ addon, trainer, complete }: Session, batches: readonly BatchHandle[], hyper: Hyper): Promise<StepMetrics> {
+  if (!complete) return addon.step(trainer, batches, hyper)
+  const completed: BatchHandle[] = []
   try {
-    for (const batch of batches) complete.push(await tokenize(batch))
-    return await addon.step(trainer, complete, hyper)
+    for (const batch of batches) completed.push(await complete(batch))
+    return await addon.step(trainer, completed, hyper)
   } finally {
-    await Promise.all(complete.map((batch) => addon.dispose(batch)))
+    await Promise.all(completed.map((batch) => addon.dispose(batch)))
   }
 }
 

@@ -1,13 +1,13 @@
-import type { BatchHandle } from '../native/types.js'
+import type { LoadedBatch } from '../data/loader.js'
 
-/** What this file needs of a loader: its batches, in order, each of which is one part of a step. */
-export interface PartSource extends AsyncIterable<{ readonly handle: BatchHandle }> {}
+/** One part of a step: a batch, and which samples are in it. */
+export type StepPart = Pick<LoadedBatch, 'handle' | 'indices' | 'epoch'>
 
 /** Groups a loader's batches into steps of `parts` batches each: their gradients are accumulated. */
-export async function* stepBatches(loader: PartSource, parts: number): AsyncGenerator<readonly BatchHandle[], void, undefined> {
-  let step: BatchHandle[] = []
-  for await (const { handle } of loader) {
-    step.push(handle)
+export async function* stepBatches(loader: AsyncIterable<StepPart>, parts: number): AsyncGenerator<readonly StepPart[], void, undefined> {
+  let step: StepPart[] = []
+  for await (const part of loader) {
+    step.push(part)
     if (step.length < parts) continue
     yield step
     step = []

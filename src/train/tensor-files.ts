@@ -11,22 +11,32 @@ const groupBytes = 4 << 20
 /** The same where all are copied at once, and the training waits. */
 const copiedGroupBytes = 32 << 20
 
-/** What to write of a model or an optimizer. Tensors are fetched when their turn comes, so that few at a time are in memory. */
+/**
+ * What to write of a model or an optimizer. Tensors are fetched when their turn comes, and the next group while one is written, so that few at a
+ * time are in memory.
+ */
 export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): SafetensorsEntry[] {
-  return groupsOf(inFileOrder(infos)).flatMap((group) => {
-    const names = group.map(({ name }) => name)
-    const fetched = new Map<string, F32Tensor>()
-    return group.map(({ name, shape }): SafetensorsEntry => {
+  const groups = groupsOf(inFileOrder(infos))
+  const coming = new Map<number, Promise<readonly F32Tensor[]>>()
+  const fetch = (at: number): Promise<readonly F32Tensor[]> => {
+    const names = (groups[at] ?? []).map(({ name }) => name)
+    const tensors = coming.get(at) ?? (names.length > 0 ? read(names) : Promise.resolve([]))
+    tensors.catch(() => undefined) // its failure is told when its turn comes
+    coming.set(at, tensors)
+    return tensors
+  }
+  return groups.flatMap((group, at) =>
+    group.map(({ name, shape }, index): SafetensorsEntry => {
       const data = async () => {
-        if (!fetched.has(name)) for (const [at, tensor] of (await read(names)).entries()) fetched.set(names[at] ?? '', tensor)
-        const tensor = fetched.get(name)
+        const tensor = (await fetch(at))[index]
         if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
-        fetched.delete(name)
+        if (index === 0) void fetch(at + 1)
+        if (index === group.length - 1) coming.delete(at)
         return tensor.data
       }
       return { name, dtype: 'F32', shape, data }
-    })
-  })
+    }),
+  )
 }
 
 /**
@@ -76,19 +86,25 @@ function inFileOrder(infos: readonly TensorInfo[]): TensorInfo[] {
   return [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
 }
 
-function groupsOf(infos: readonly TensorInfo[], most = groupBytes): TensorInfo[][] {
-  const groups: TensorInfo[][] = []
+/** Tensors in their order, in groups of about so many bytes; a larger one is a group of its own. */
+export function groupsOf<T extends { readonly shape: readonly number[] }>(infos: readonly T[], bytesOfGroup = groupBytes): T[][] {
+  const groups: T[][] = []
   let room = 0
   for (const info of infos) {
-    const bytes = 4 * info.shape.reduce((product, size) => product * size, 1)
+    const bytes = float32Bytes(info)
     if (bytes > room) {
       groups.push([])
-      room = most
+      room = bytesOfGroup
     }
     groups.at(-1)?.push(info)
     room -= bytes
   }
   return groups
+}
+
+/** What a tensor takes as float32. */
+export function float32Bytes({ shape }: { readonly shape: readonly number[] }): number {
+  return 4 * shape.reduce((product, size) => product * size, 1)
 }
 
 function assertSameTensors(file: SafetensorsFile, infos: readonly TensorInfo[]): void {

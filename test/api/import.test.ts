@@ -74,6 +74,27 @@ describe('a whole Context Autoencoder of others', () => {
     expect((await inspect(at('ours'))).uses).toEqual(['embed', 'eval', 'init-from'])
   })
 
+  test('of the second version predicts latents', async () => {
+    const { decoderDepth: _, ...model } = config
+    await using v2 = await ContextAutoencoder.create({ ...model, target: 'latents', latentDim: 6 }, { seed: 1, device: 'cpu' })
+    const weights = await v2.weights()
+    const rename = toCaeNaming('B')
+    const entries = Object.entries(weights).map(([name, { data, shape }]) => ({
+      name: rename(name) ?? '',
+      dtype: 'F32' as const,
+      data,
+      shape,
+    }))
+    await writeSafetensors(at('v2.safetensors'), entries)
+    expect(await importWeights(at('v2.safetensors'), { out: at('ours'), numHeads: 2 })).toMatchObject({
+      kind: 'cae',
+      keys: { missing: [] },
+    })
+    await using loaded = await ContextAutoencoder.load(at('ours'), { device: 'cpu' })
+    expect(await loaded.weights()).toEqual(weights)
+    expect(loaded.config).toMatchObject({ target: 'latents', latentDim: 6, decoderDepth: 0, decoderLayerScaleInit: 0.1 })
+  })
+
   test('gives its encoder, with or without the rest', async () => {
     const { model, path } = await written('B')
     await using _ = model
@@ -143,17 +164,6 @@ describe('an encoder of others', () => {
     await using larger = await Encoder.load(at('larger'), { device: 'cpu' })
     await using later = await Encoder.load(at('same'), { device: 'cpu', imageSize: 48 })
     expect(await larger.encode(images)).toEqual(await later.encode(images))
-  })
-
-  test('with values that are not finite is refused, and nothing is written', async () => {
-    const tensors = drawnTensors(tinyVit())
-    const bias = tensors.get('norm.bias')
-    if (bias) bias.data[3] = Number.NaN
-    await writeForeign(at('nan.safetensors'), tensors, timmLayout, 'model.')
-    const refused = { code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(/model\.norm\.bias has values that are not finite/) }
-    await expect(importWeights(at('nan.safetensors'), { out: at('ours'), numHeads: 2 })).rejects.toMatchObject(refused)
-    await expect(inspect(at('nan.safetensors'), { numHeads: 2 })).rejects.toMatchObject(refused)
-    expect(await readdir(at('ours')).catch(() => [])).toEqual([])
   })
 
   test('our own files need no import', async () => {

@@ -54,15 +54,6 @@ const spoiled: [string, RegExp, (path: string) => Promise<void>][] = [
   ],
   ['of another size', /do not fit|cannot be made/, (path) => rewrite(path, (text) => text.replace(/embedDim\\":16,/, 'embedDim\\":32,'))],
   ['of an unknown method', /cannot be made here/, (path) => rewrite(path, (text) => text.replace('"method":"cae"', '"method":"xyz"'))],
-  [
-    'not finite',
-    /values that are not finite/,
-    async (path) => {
-      const bytes = await readFile(path)
-      bytes.writeFloatLE(Number.NaN, bytes.length - 4)
-      await writeFile(path, bytes)
-    },
-  ],
   ['a damaged checkpoint', /the checkpoint is damaged/, async () => writeFile(join(folder(), 'manifest.json'), '{"format": 1}')],
 ]
 

@@ -104,10 +104,13 @@ describe('reconstruct', () => {
     expect(images.data.filter((value, i) => value === original.data[i]).length).toBeLessThan(20)
   })
 
-  test.each([{ target: 'tokens' }, { normalizeTarget: true }] as const)('has no picture to show with %p', async (over) => {
-    await using model = await create(over)
-    await expect(model.reconstruct(picture(24, 16))).rejects.toMatchObject({ code: 'ERR_CAE_OPTION' })
-  })
+  test.each([{ target: 'tokens' }, { target: 'latents', decoderDepth: 0 }, { normalizeTarget: true }] as const)(
+    'has no picture to show with %p',
+    async (over) => {
+      await using model = await create(over)
+      await expect(model.reconstruct(picture(24, 16))).rejects.toMatchObject({ code: 'ERR_CAE_OPTION' })
+    },
+  )
 })
 
 describe('what is not a model', () => {

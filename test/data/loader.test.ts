@@ -33,6 +33,7 @@ const collate: Omit<CollateSpec, 'seed' | 'epoch'> = {
   ratioMax: 4 / 3,
   viewHeight: 0,
   viewWidth: 0,
+  viewInterpolation: 'bicubic',
   resizeShort: 16,
   flip: 0.5,
   interpolation: 'bicubic',

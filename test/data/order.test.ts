@@ -1,4 +1,4 @@
-import { epochOrder, holdOut } from '../../src/data/order.js'
+import { dealToRank, epochOrder, holdOut } from '../../src/data/order.js'
 import { turnsDuring } from '../support/event-loop.js'
 
 test('an epoch visits every sample once, in an order of its own', async () => {
@@ -41,4 +41,29 @@ test('images held out and images trained on are disjoint and complete, whatever 
   }
   expect(await holdOut(100, 10, 3)).toEqual(await holdOut(100, 10, 3))
   expect((await holdOut(100, 10, 4)).heldOut).not.toEqual((await holdOut(100, 10, 3)).heldOut)
+})
+
+describe('what each of several ranks trains on', () => {
+  test('is dealt so that no sample comes twice, and all have equally many, whatever the numbers', async () => {
+    for (const length of [1, 7, 96, 97, 101]) {
+      for (const ranks of [1, 2, 3, 7]) {
+        const order = await epochOrder(length, 5, 1)
+        const dealt = Array.from({ length: ranks }, (_, rank) => dealToRank(order, rank, ranks))
+        const all = dealt.flatMap((part) => [...part])
+        expect(new Set(dealt.map((part) => part.length))).toEqual(new Set([Math.floor(length / ranks)]))
+        expect(new Set(all).size).toBe(all.length)
+        expect(length - all.length).toBeLessThan(ranks)
+      }
+    }
+  })
+
+  test('is, step by step, the batch that one process would have', async () => {
+    const order = await epochOrder(1000, 2, 3)
+    const [ranks, batch] = [4, 8]
+    const dealt = Array.from({ length: ranks }, (_, rank) => dealToRank(order, rank, ranks))
+    for (let step = 0; step < Math.floor(1000 / (ranks * batch)); step++) {
+      const together = dealt.flatMap((part) => [...part.subarray(step * batch, (step + 1) * batch)])
+      expect(new Set(together)).toEqual(new Set(order.subarray(step * ranks * batch, (step + 1) * ranks * batch)))
+    }
+  })
 })

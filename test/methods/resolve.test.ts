@@ -6,6 +6,8 @@ import { nativeModelConfig, resolveModel, resolveTrain, type TrainOptions } from
 
 const base = { data: 'photos', out: 'runs/a' }
 const resolve = (options: object) => resolveTrain({ ...base, ...options } as TrainOptions)
+const clip = { target: 'latents', latentDim: 512, imageSize: [224, 224], patchSize: 16 } as const
+const resolveWithClip = (options: object) => resolveTrain({ ...base, ...options } as TrainOptions, clip)
 
 function errorOf(work: () => unknown): CaeError {
   try {
@@ -77,7 +79,7 @@ describe('a model', () => {
     const native = nativeModelConfig(resolveModel('cae-nano'), 'cae')
     expect(Object.keys(native).sort()).toEqual(
       // What native/model/config.cpp and native/methods/cae.cpp read.
-      `activation alignDropPath alignWeight decoderDepth decoderDim decoderHeads decoderLayerScaleInit depth dropPath embedDim imageSize init inputNorm keyBias layerNormEps
+      `activation alignDropPath alignWeight decoderDepth decoderDim decoderHeads decoderLayerScaleInit depth dropPath embedDim imageSize init inputNorm keyBias latentDim latentWeight layerNormEps
       layerScaleInit mean method mlpRatio normalizeTarget numHeads outputNorm patchBias patchSize positions regressorDepth relativePositions std target targetMomentum targetWeights vocabSize`.split(
         /\s+/,
       ),
@@ -145,8 +147,10 @@ describe('a run', () => {
   })
 
   test.each(recipeNames)('the recipe %s resolves with its own model and with large', (recipe) => {
-    expect(resolve({ recipe }).model).toEqual(expect.objectContaining(recipes[recipe].model))
-    expect(resolve({ recipe, model: 'cae-large' }).model).toMatchObject({ layerScaleInit: 1e-5, init: 'truncated' })
+    const { model } = recipes[recipe]
+    const resolved = 'target' in model ? resolveWithClip : resolve
+    expect(resolved({ recipe }).model).toEqual(expect.objectContaining(model))
+    expect(resolved({ recipe, model: 'cae-large' }).model).toMatchObject({ layerScaleInit: 1e-5, init: 'truncated' })
   })
 
   test.each([
@@ -224,6 +228,11 @@ describe('a run', () => {
     [{ method: 'mae' }, /method 'mae' is unknown, there are 'cae'/, /'cae'/],
     [{ model: 3 }, /model is 3, expected a preset's name or an object/, /cae-small/],
     [{ model: { target: 'tokens' } }, /target 'tokens' needs a tokenizer/, /target: \{ tokenizer/],
+    [{ model: { target: 'latents' } }, /target 'latents' needs an encoder/, /target: \{ latents/],
+    [{ recipe: 'authors-v2-base' }, /target 'latents' needs an encoder/, /target: \{ latents/],
+    [{ model: { target: 'latents', decoderDepth: 2 } }, /model.decoderDepth 2 has no effect with target 'latents'/, /decoderDepth: 0/],
+    [{ model: { target: 'latents', alignWeight: 2 } }, /model.alignWeight 2 has no effect/, /alignWeight: 0/],
+    [{ model: { target: 'latents', targetWeights: 'lagged' } }, /model.targetWeights 'lagged' has no effect/, /'shared'/],
     [{ model: { numHeads: 5 } }, /model.numHeads 5 does not divide embedDim 384/, /numHeads: 4, or/],
   ])('%j is refused', (options, what, todo) => {
     const { code, parts } = errorOf(() => resolve(options))
@@ -231,6 +240,37 @@ describe('a run', () => {
       code: 'ERR_CAE_OPTION',
       what: expect.stringMatching(what),
       todo: expect.stringMatching(todo),
+    })
+  })
+
+  describe('with the latents of an encoder', () => {
+    test.each([
+      ['authors-v2-base', 98, 4, 768, 768],
+      ['authors-v2-small', 49, 1, 384, 384],
+      ['authors-v2-tiny', 30, 1, 96, 192],
+    ] as const)('%s is the published one, but for its colours', (recipe, maskCount, regressorDepth, decoderDim, embedDim) => {
+      const { train, model, view } = resolveWithClip({ recipe })
+      expect(train).toMatchObject({ epochs: 300, warmupEpochs: 10, batchSize: 2048, lr: 1.5e-3, minLr: 1e-5, scaleMin: 0.4 })
+      const size = { maskCount, regressorDepth, decoderDim, embedDim, decoderHeads: 12, dropPath: 0.1 }
+      expect(model).toMatchObject({ ...size, target: 'latents', latentDim: 512, latentWeight: 1, decoderDepth: 0, alignWeight: 0 })
+      expect(view).toEqual({ size: [224, 224], interpolation: 'bicubic' })
+      expect(resolveWithClip({ ...train, model })).toEqual({ train, model, view, notes: [] })
+    })
+
+    test('puts aside what preset and recipe say of decoder and alignment', () => {
+      const { model } = resolveWithClip({ recipe: 'demo', model: { imageSize: 112 } })
+      expect(model).toMatchObject({ decoderDepth: 0, alignWeight: 0, regressorDepth: 2 })
+    })
+
+    test('wants one of them for every patch', () => {
+      expect(errorOf(() => resolveWithClip({ model: 'cae-nano' })).parts).toMatchObject({
+        what: expect.stringMatching(/224x224 images into 14 x 14 patches, the model its 64x64 into 8 x 8/),
+        todo: 'model.imageSize 112x112 with patches of 8; or `cae-torch import` of the encoder with --image-size 128x128',
+      })
+      expect(resolveWithClip({ model: { preset: 'cae-tiny', imageSize: 112, patchSize: 8 } }).view).toEqual({
+        size: [224, 224],
+        interpolation: 'bicubic',
+      })
     })
   })
 

@@ -66,6 +66,21 @@ describe('lifetimes', () => {
     await expect(model.forward({ images })).rejects.toMatchObject({ code: 'ERR_CAE_DISPOSED' })
   })
 
+  test('what native code holds is counted, and nothing stays behind', async () => {
+    const addon = await loadAddon()
+    const before = addon.nativeUse()
+    const model = await ContextAutoencoder.create(config, { device: 'cpu' })
+    const trainer = await Trainer.create(model)
+    await trainer.step({ images })
+    const batch = await addon.createBatch(images, undefined, undefined, undefined)
+    const held = addon.nativeUse()
+    expect(held.handles).toBe(before.handles + 3)
+    expect(held.cpuTensors).toBeGreaterThan(before.cpuTensors + 3)
+    expect(held.cpuTensorBytes).toBeGreaterThan(before.cpuTensorBytes + images.data.byteLength)
+    await Promise.all([addon.dispose(batch), addon.dispose(batch), trainer.dispose(), model.dispose()])
+    expect(addon.nativeUse()).toMatchObject({ handles: before.handles, cpuTensors: before.cpuTensors })
+  })
+
   test('a model has one trainer at a time', async () => {
     await using model = await ContextAutoencoder.create(config, { device: 'cpu' })
     const first = await Trainer.create(model)
@@ -125,6 +140,20 @@ describe('arguments', () => {
     await expect(model.forward({ images })).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/token ids/) })
     const ids = tensor(new Int32Array(32).fill(4), [2, 16]) as { data: Int32Array; shape: number[] }
     await expect(model.forward({ images, ids })).rejects.toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/0 to 3/) })
+  })
+
+  test('models of latents want one for every token', async () => {
+    await using model = await ContextAutoencoder.create({ ...config, target: 'latents', latentDim: 4, decoderDepth: 0 }, { device: 'cpu' })
+    const refused = (batch: object) => expect(model.forward({ images, ...batch })).rejects
+    const latents = (...shape: number[]) => tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+    await refused({}).toMatchObject({ code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/no latents/) })
+    const wrong = { code: 'ERR_CAE_SHAPE', message: expect.stringMatching(/latents have the shape .*wants \[2, 17, 4\]/) }
+    await refused({ latents: latents(2, 16, 4) }).toMatchObject(wrong)
+    await refused({ latents: latents(2, 17, 5) }).toMatchObject(wrong)
+    await refused({ latents: latents(1, 17, 4) }).toMatchObject({
+      code: 'ERR_CAE_SHAPE',
+      message: expect.stringMatching(/latents is .*wanted float32 \[2, 1 \+ N, C\]/),
+    })
   })
 
   test('what is no handle, or a handle of another kind, is refused', async () => {

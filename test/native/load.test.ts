@@ -53,6 +53,11 @@ describe('loading the addon', () => {
     expect(await node(esm, env)).toBe('function')
   })
 
+  test('importing the package loads files of its own alone: what it stands on comes with the first use', async () => {
+    const names = `console.log(Object.keys(require('node:module')._cache).filter((file) => file.includes('node_modules')).join())`
+    expect(await node(`import(${lib('index.mjs')}).then(() => ${names})`)).toBe('')
+  })
+
   test('two workers load it at once, each for itself, and the process ends', async () => {
     const worker = `require(${lib('native/load.js')}).loadAddon().then((a) => require('node:worker_threads').parentPort.postMessage(a.version().libtorch))`
     const program = `

@@ -3,41 +3,16 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <exception>
 #include <functional>
-#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "cases.h"
 
-/// The little that plain C++ tests need: named cases, a tolerance, and a gradient check. Cases end in an exception or
-/// pass.
+/// What tests of tensors need besides: a tolerance, and a gradient check.
 namespace cae::testing {
-
-struct Case {
-  std::string name;
-  std::function<void()> body;
-};
-
-/// Runs all cases and tells which failed; the exit status of the test program.
-inline int runAll(const std::vector<Case>& cases) {
-  int failed = 0;
-  for (const Case& c : cases) {
-    try {
-      c.body();
-      std::cout << "ok    " << c.name << "\n";
-    } catch (const c10::Error& e) {
-      ++failed;
-      std::cout << "FAIL  " << c.name << "\n      " << e.what_without_backtrace() << "\n";
-    } catch (const std::exception& e) {
-      ++failed;
-      std::cout << "FAIL  " << c.name << "\n      " << e.what() << "\n";
-    }
-  }
-  return failed == 0 ? 0 : 1;
-}
 
 /// Fails unless both have one shape and type and differ by at most `tolerance` anywhere.
 inline void expectClose(const std::string& name, const at::Tensor& got, const at::Tensor& want, double tolerance) {

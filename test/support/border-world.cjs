@@ -24,6 +24,8 @@ const config = {
   decoderDepth: 2,
   target: 'pixels',
   vocabSize: 16,
+  latentDim: 16,
+  latentWeight: 1,
   normalizeTarget: false,
   alignWeight: 2,
   targetWeights: 'shared',

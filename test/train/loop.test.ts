@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
 
 import type { BatchHandle, Hyper, StepMetrics } from '../../src/native/types.js'
+import type { SkippedStep } from '../../src/train/capture.js'
 import type { TrainEvent } from '../../src/train/events.js'
 import { type LoopParts, type LoopSettings, trainLoop } from '../../src/train/loop.js'
 import type { RunPlan } from '../../src/train/plan.js'
 import { atStart, Progress } from '../../src/train/progress.js'
+import type { StepPart } from '../../src/train/step-batches.js'
 
 const plan: RunPlan = {
   steps: 10,
@@ -29,17 +31,18 @@ function world(given: {
 }) {
   const log: string[] = []
   const hypers: Hyper[] = []
-  const alive = new Set<BatchHandle>()
+  const alive = new Set<StepPart>()
+  const captured: SkippedStep[] = []
   const from = given.from ?? 0
   const progress = new Progress(plan, { ...atStart, step: from })
   let newest = from > 0 ? `step-${from}` : undefined
   async function* batches() {
     for (let step = from; ; step++) {
       await given.batch?.(step)
-      const handles = [{}, {}] as BatchHandle[]
-      for (const handle of handles) alive.add(handle)
+      const pair = [0, 1].map((place): StepPart => ({ handle: {} as BatchHandle, indices: [2 * step + place], epoch: 0 }))
+      for (const part of pair) alive.add(part)
       log.push(`data ${step}`)
-      yield handles
+      yield pair
     }
   }
   const parts: LoopParts = {
@@ -47,16 +50,20 @@ function world(given: {
     settings: { ...settings, ...given.change },
     progress,
     batches: batches(),
-    async step(handles, hyper) {
-      expect(handles.every((handle) => alive.has(handle))).toBe(true)
+    async step(pair, hyper) {
+      expect(pair.every((part) => alive.has(part))).toBe(true)
       hypers.push(hyper)
       log.push(`begin ${hyper.step}`)
       await turn()
       log.push(`end ${hyper.step}`)
       return given.result?.(hyper.step) ?? good
     },
-    async dispose(handle) {
-      alive.delete(handle)
+    async dispose(part) {
+      alive.delete(part)
+    },
+    async capture(step) {
+      captured.push(step)
+      return 'captured somewhere'
     },
     async emit(event) {
       log.push(label(event))
@@ -72,7 +79,7 @@ function world(given: {
     newestCheckpoint: async () => newest,
   }
   const events = () => log.filter((entry) => !/^(data|begin|end) /.test(entry))
-  return { parts, log, events, hypers, alive, progress }
+  return { parts, log, events, hypers, alive, progress, captured }
 }
 
 function label(event: TrainEvent): string {
@@ -187,6 +194,17 @@ describe('steps that are not finite', () => {
     expect(progress.skippedSteps).toBe(4)
     expect(events().filter((entry) => entry.startsWith('warning'))).toEqual(['warning ERR_CAE_DIVERGED'])
     expect(progress.summary({ badImages: 0, checkpoint: '' }).metrics).toEqual({ loss: 0.5, grad_norm: 1 })
+  })
+
+  test('are captured, the first of each row of them, with what made them', async () => {
+    const { parts, captured, hypers } = world({ result: (step) => ([2, 3, 6, 7].includes(step) ? bad : good) })
+    await trainLoop(parts)
+    expect(captured.map(({ hyper }) => hyper)).toEqual([hypers[2], hypers[6]])
+    expect(captured.map(({ batches }) => batches.flatMap(({ indices }) => indices))).toEqual([
+      [4, 5],
+      [12, 13],
+    ])
+    expect(captured[0]?.result).toBe(bad)
   })
 
   test('end the run when there is one more in a row than allowed, naming step, loss, rate and the last good checkpoint', async () => {

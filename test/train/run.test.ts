@@ -76,6 +76,21 @@ test('an absent reader costs a bounded amount of memory', async () => {
   expect(seen.at(-1)).toBe('4999')
 })
 
+test('of pictures that nobody reads the newest of each name is kept: they hold whole files', async () => {
+  const figure = (name: string, at: number): TrainEvent => ({ type: 'figure', step: at, name, path: '', png: new Uint8Array(2 ** 20) })
+  const run = new TrainRun(async (emit) => {
+    for (let at = 1; at <= 500; at++) emit(figure('reconstruction', at))
+    emit(figure('loss', 500))
+  })
+  await run
+  const seen: unknown[] = []
+  for await (const event of run) if (event.type === 'figure') seen.push([event.name, event.step])
+  expect(seen).toEqual([
+    ['reconstruction', 500],
+    ['loss', 500],
+  ])
+})
+
 test('two readers at once each see all; one that comes later sees the rest', async () => {
   let go: () => void = () => undefined
   const gate = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { embedGroup, encodeGroup, placeGroup } from '../../config/option-group.js'
+import { embedGroup, encodeGroup, importGroup, placeGroup } from '../../config/option-group.js'
 import { defineCommand } from '../command.js'
 import { counter } from '../counter.js'
 import { interruptible } from '../exit.js'
@@ -22,10 +22,11 @@ export function embedCommand(): Command {
       ['--out <file>', 'File to write: .safetensors, or .npy. The names of the images go beside it.', 'required'],
       ['--json', 'Print the files and the shape as JSON.'],
     ],
-    groups: [embedGroup, encodeGroup, placeGroup],
+    groups: [embedGroup, encodeGroup, importGroup, placeGroup],
     examples: [
       'cae-torch embed runs/photos --data photos --out photos.safetensors',
       'cae-torch embed runs/photos --data photos --out photos.npy --feature avg',
+      'cae-torch embed vit_small.safetensors --num-heads 6 --data photos --out photos.npy',
     ],
   })
     .argument('<run>', 'folder of a run, of a checkpoint or of Hugging Face, or a file of weights')
@@ -35,7 +36,7 @@ export function embedCommand(): Command {
 async function embedImages(run: string, { data, out, json }: OwnFlags, command: Command): Promise<void> {
   const [{ embed }, { Encoder }] = await Promise.all([import('../../api/embed.js'), import('../../api/encoder.js')])
   const options = givenFlags(command, [embedGroup, encodeGroup])
-  await using encoder = await Encoder.load(run, await openPlace(command))
+  await using encoder = await Encoder.load(run, { ...(await openPlace(command)), ...givenFlags(command, [importGroup]) })
   using count = counter()
   const said = { ending: 'stopping', after: 'no file was written' }
   const { namesFile, shape, badImages } = await interruptible(said, (signal) =>

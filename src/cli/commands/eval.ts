@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { encodeGroup, knnGroup, linearGroup, type OptionGroup, placeGroup } from '../../config/option-group.js'
+import { encodeGroup, importGroup, knnGroup, linearGroup, type OptionGroup, placeGroup } from '../../config/option-group.js'
 import type { EvalTaskName } from '../../eval/registry.js'
 import { defineCommand } from '../command.js'
 import { counter } from '../counter.js'
@@ -31,7 +31,7 @@ function taskCommand(task: EvalTaskName, summary: string, group: OptionGroup): C
       ['--query <images>', 'Labelled images to measure on, of the same classes.', 'required'],
       ['--json', 'Print the result as a line of JSON; `accuracy` is in percent.'],
     ],
-    groups: [...groups, placeGroup],
+    groups: [...groups, importGroup, placeGroup],
     examples: [`cae-torch eval ${task} runs/photos --data labelled/train --query labelled/test`],
   })
     .argument('<run>', 'folder of a run, of a checkpoint or of Hugging Face, or a file of weights')
@@ -46,7 +46,7 @@ async function evaluateRun(
   command: Command,
 ): Promise<void> {
   const [{ evaluate }, { Encoder }] = await Promise.all([import('../../api/evaluate.js'), import('../../api/encoder.js')])
-  await using encoder = await Encoder.load(run, await openPlace(command))
+  await using encoder = await Encoder.load(run, { ...(await openPlace(command)), ...givenFlags(command, [importGroup]) })
   using count = counter()
   const said = { ending: 'stopping', after: 'nothing was measured' }
   const result = await interruptible(said, (signal) =>

@@ -37,7 +37,7 @@ async function importFile(file: string, { out, json }: OwnFlags, command: Comman
   else printTable([['written to', out], ...rows(report)])
 }
 
-function rows({ origin, method, title, config, keys }: ImportReport): [string, string][] {
+function rows({ origin, method, title, config, keys, warnings }: ImportReport): [string, string][] {
   const { imageSize, patchSize, embedDim, depth, numHeads, mean, std } = config
   return [
     ['holds', title],
@@ -50,6 +50,7 @@ function rows({ origin, method, title, config, keys }: ImportReport): [string, s
     ...keys.reshaped.map(({ name, from, to }): [string, string] => ['resampled', `${name} [${from.join(', ')}] to [${to.join(', ')}]`]),
     ['not used', listed(keys.unused)],
     ['not known', listed(keys.unexpected)],
+    ...warnings.map((text): [string, string] => ['warning', text]),
   ]
 }
 

@@ -20,7 +20,14 @@ export function pretrainCommand(): Command {
       ['--out <folder>', 'Folder that the run writes to.'],
       ['--model <preset>', `Model size: ${presetNames.join(', ')}. (default ${defaultPreset}, or the recipe's)`],
       ['--method <name>', `Pre-training method: ${methodNames.join(', ')}. (default cae)`],
-      ['--tokenizer <path>', 'Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, or its weights.'],
+      [
+        '--tokenizer <path>',
+        "Predict the ids of this tokenizer instead of pixels: a run of cae-torch tokenizer train, its weights, or DALL-E's encoder.pkl.",
+      ],
+      [
+        '--latents <path>',
+        'Predict what this frozen encoder makes of the images instead of pixels (CAE v2): a run, or weights of CLIP, DINO, MAE and others.',
+      ],
       ['--config <file>', 'YAML or JSON file with options under their names in the API; flags win.'],
       ['--json', 'Print every event as a line of JSON.'],
     ],
@@ -28,6 +35,7 @@ export function pretrainCommand(): Command {
     examples: [
       'cae-torch pretrain photos --out runs/photos',
       'cae-torch pretrain photos --out runs/tokens --tokenizer runs/tokenizer',
+      'cae-torch pretrain photos --out runs/clip --latents clip-vit-base-patch16',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
       "cae-torch pretrain 'photos/**/*.jpg' --config run.yaml --lr 1e-3 --resume auto",
     ],
@@ -41,6 +49,6 @@ async function pretrain(data: string | undefined, own: RunFlags, given: Command)
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
   const options = await runOptions(data, own, { name: 'pretrain', given, trainGroups, modelGroups, checkFile: checkRunOptions })
   const { train } = await import('../../api/train.js')
-  const { model } = await followRun((signal) => train({ ...(options as unknown as TrainOptions), signal }), own) // `train` checks them
+  const { model } = await followRun((signal) => train({ ...(options as TrainOptions), signal }), own) // `train` checks them
   await model.dispose()
 }

@@ -22,7 +22,10 @@ export function reconstructCommand(): Command {
     flags: [
       ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
       ['--out <png>', 'Picture to write.', 'required'],
-      ['--tokenizer <path>', 'What draws the tokens of a model that predicts them: a run of cae-torch tokenizer train, or its weights.'],
+      [
+        '--tokenizer <path>',
+        "What draws the tokens of a model that predicts them: a run of cae-torch tokenizer train, its weights, or a folder with DALL-E's two files.",
+      ],
       ['--json', 'Print path and PSNR as JSON.'],
     ],
     groups: [pictureGroup, placeGroup],

@@ -50,7 +50,7 @@ function trainCommand(): Command {
       const checkFile = (values: Readonly<Record<string, unknown>>, source: string) => checkRunOptions(values, source, tokenizerMethodOf)
       const options = await runOptions(data, own, { name: 'tokenizer train', given, trainGroups, modelGroups, checkFile })
       const { trainTokenizer } = await import('../../api/train-tokenizer.js')
-      const start = (signal: AbortSignal) => trainTokenizer({ ...(options as unknown as TokenizerTrainOptions), signal }) // it checks them
+      const start = (signal: AbortSignal) => trainTokenizer({ ...(options as TokenizerTrainOptions), signal }) // it checks them
       await (await followRun(start, own)).model.dispose()
     })
 }
@@ -67,7 +67,7 @@ function reconstructCommand(): Command {
     groups: [pictureGroup, placeGroup],
     examples: ['cae-torch tokenizer reconstruct runs/tokenizer --data photos --out picture.png'],
   })
-    .argument('<run>', 'folder of a run or of a checkpoint, or a .safetensors file')
+    .argument('<run>', "folder of a run, of a checkpoint or of DALL-E's encoder.pkl and decoder.pkl, or a file of weights")
     .action((run: string, own: PictureFlags, command: Command) => reconstruct(run, own, command))
 }
 

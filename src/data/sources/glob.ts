@@ -29,7 +29,7 @@ export function parseGlob(pattern: string): Glob {
 
 function toRegExp(pattern: string): string {
   let depth = 0
-  return pattern.replaceAll(/\*\*\/|\*\*|\*|\?|[{},]|[\\^$.|+()[\]/-]/g, (token) => {
+  return pattern.replaceAll(/\*\*\/|\*\*|\*|\?|[{},]|[\\^$.|+()[\]/]/g, (token) => {
     switch (token) {
       case '**/':
         return '(?:[^/]+/)*'

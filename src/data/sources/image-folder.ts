@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 
 import { CaeError } from '../../errors.js'
 import { messageOf } from '../../io/output-error.js'
 import type { Dataset } from '../dataset.js'
+import { PackedStrings } from '../packed-strings.js'
 import { parseGlob } from './glob.js'
+import { lastNotAbove } from './runs.js'
 import { type FoundImages, walkImages } from './walk-images.js'
 
 export interface ImageFolderOptions {
@@ -15,7 +17,7 @@ export interface ImageFolderOptions {
 
 /** The images of a folder, or of a glob pattern. */
 export interface ImageFolder extends Dataset {
-  /** One path an image. */
+  /** One path an image. Made when it is asked for: the set itself keeps them packed, as there may be millions. */
   readonly paths: readonly string[]
   /** What the user should know about how the folder was read; each one sentence. */
   readonly notes: readonly string[]
@@ -35,18 +37,20 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   await requireFolder(path)
   const found = await walkImages(path, options.signal)
   if (found.images.length === 0) throw noImage(path, found)
-  const paths = below(path, found.images)
-  const inRoot = found.images.reduce((count, image) => count + (image.includes('/') ? 0 : 1), 0)
+  const { images, inRoot, folders, emptyFolders } = found
   const notes: string[] = []
-  const folders = inRoot < found.images.length
-  const labelled = options.labels !== false && inRoot === 0
-  if (options.labels !== false && inRoot > 0 && folders) {
-    notes.push(
-      `${inRoot} images lie in ${path} itself and ${found.images.length - inRoot} in sub-folders: sub-folders are not taken as classes`,
-    )
+  if (options.labels !== false && inRoot > 0 && folders.length > 0) {
+    const below = images.length - inRoot
+    notes.push(`${inRoot} images lie in ${path} itself and ${below} in sub-folders: sub-folders are not taken as classes`)
   }
-  if (labelled && found.emptyFolders.length > 0) notes.push(`no class for ${found.emptyFolders.join(', ')}: no image in there`)
-  return labelled ? { ...pathSet(paths, notes), ...classesOf(found.images) } : pathSet(paths, notes)
+  const set = pathSet(path, images, notes)
+  if (options.labels === false || inRoot > 0) return set
+  if (emptyFolders.length > 0) notes.push(`no class for ${emptyFolders.join(', ')}: no image in there`)
+  const firsts = Float64Array.from(folders, ({ first }) => first)
+  return Object.assign(set, {
+    classes: folders.map(({ name }) => name),
+    label: (index: number) => (images.at(index) === undefined ? undefined : lastNotAbove(firsts, index)),
+  })
 }
 
 /**
@@ -57,39 +61,42 @@ export async function imageGlob(pattern: string, options: Pick<ImageFolderOption
   const glob = parseGlob(pattern)
   await requireFolder(glob.base)
   const found = await walkImages(glob.base, options.signal)
-  const images = found.images.filter((image) => glob.matches(image))
+  const images = new PackedStrings()
+  for (let index = 0; index < found.images.length; index++) {
+    const image = found.images.at(index) ?? ''
+    if (glob.matches(image)) images.push(image)
+  }
   if (images.length === 0) {
     const what = `no image matches the pattern; ${found.images.length} images lie below ${glob.base}`
     throw new CaeError('ERR_CAE_DATA', { what, where: pattern, todo: 'use `**/` for any folders and `*.{jpg,png}` for several endings' })
   }
-  return pathSet(below(glob.base, images), [])
+  return pathSet(glob.base, images, [])
 }
 
-/** Not `join` for each: that is 50 ms for 100,000 images. */
-function below(root: string, images: readonly string[]): string[] {
-  const start = join(root, sep)
-  return images.map((image) => start + image)
+/** One image as a set: what `--data photo.jpg` means. */
+export async function imageFile(path: string): Promise<ImageFolder> {
+  const images = new PackedStrings()
+  images.push(basename(path))
+  return pathSet(dirname(path), images, [])
 }
 
-function pathSet(paths: readonly string[], notes: readonly string[]): ImageFolder {
+/** @param images paths below `root` */
+function pathSet(root: string, images: PackedStrings, notes: readonly string[]): ImageFolder {
+  const start = join(root, sep) // not `join` for each: that is 50 ms for 100,000 images
   const at = (index: number): string => {
-    const path = paths[index]
-    if (path === undefined) throw new CaeError('ERR_CAE_DATA', { what: `image ${index} asked of a set of ${paths.length}` })
-    return path
+    const path = images.at(index)
+    if (path === undefined) throw new CaeError('ERR_CAE_DATA', { what: `image ${index} asked of a set of ${images.length}` })
+    return start + path
   }
-  return { length: paths.length, paths, notes, get: at, name: at }
-}
-
-function classesOf(images: readonly string[]): Pick<Dataset, 'classes' | 'label'> {
-  const classes: string[] = []
-  const labels = new Int32Array(images.length)
-  images.forEach((image, index) => {
-    const folder = image.slice(0, image.indexOf('/'))
-    // The walk goes folder by folder in the order of their names, so a class is complete before the next begins.
-    if (classes.at(-1) !== folder) classes.push(folder)
-    labels[index] = classes.length - 1
-  })
-  return { classes, label: (index) => labels[index] }
+  return {
+    length: images.length,
+    get paths() {
+      return Array.from({ length: images.length }, (_, index) => at(index))
+    },
+    notes,
+    get: at,
+    name: at,
+  }
 }
 
 async function requireFolder(path: string): Promise<void> {

@@ -1,24 +1,33 @@
 import type { Dirent, Stats } from 'node:fs'
 import { open, opendir, realpath, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { CaeError } from '../../errors.js'
 import { messageOf, systemCode } from '../../io/output-error.js'
 import { imageExtensions, sniffedBytes, sniffFormat } from '../image-format.js'
+import { PackedStrings } from '../packed-strings.js'
 import { sortStrings } from './yielding-sort.js'
 
 /** What a walk over a folder found. */
 export interface FoundImages {
   /** Paths below the root with `/` between their parts, folder by folder, each sorted by code units. */
-  readonly images: readonly string[]
+  readonly images: PackedStrings
+  /** Images in the root itself: the first ones. */
+  readonly inRoot: number
+  /** Direct sub-folders of the root with images in them, and the first image of each. */
+  readonly folders: readonly { readonly name: string; readonly first: number }[]
+  /** Direct sub-folders without any. */
+  readonly emptyFolders: readonly string[]
   /** How many files were no images, by extension. */
   readonly others: ReadonlyMap<string, number>
-  /** Direct sub-folders of the root without any image in them. */
-  readonly emptyFolders: readonly string[]
 }
 
 /** Directory entries read at a time: few enough to leave the event loop free. */
 const entriesPerRead = 512
+
+/** Names taken between two turns of the event loop: a few milliseconds. */
+const namesPerTurn = 8192
 
 /**
  * Lists all images below `root`: files before sub-folders, both by name. Links are followed; each real folder is read once, so loops end.
@@ -26,36 +35,72 @@ const entriesPerRead = 512
  * @throws {CaeError} ERR_CAE_DATA when a folder cannot be read; `signal.reason` on abort
  */
 export async function walkImages(root: string, signal?: AbortSignal): Promise<FoundImages> {
-  const images: string[] = []
+  const images = new PackedStrings()
   const others = new Map<string, number>()
-  const emptyFolders: string[] = []
   const visited = new Set<string>()
 
-  async function walk(relative: string): Promise<void> {
+  /** Adds the images of one folder, and gives the names of its sub-folders. */
+  async function list(relative: string): Promise<readonly string[]> {
     const path = join(root, relative)
     const real = await readable(path, () => realpath(path))
-    if (visited.has(real)) return
+    if (visited.has(real)) return []
     visited.add(real)
     const folders: string[] = []
     const files: string[] = []
-    for await (const entry of await readable(path, () => opendir(path, { bufferSize: entriesPerRead }))) {
+    for await (const entries of entriesOf(path)) {
       signal?.throwIfAborted()
-      if (entry.name.startsWith('.')) continue
-      const kind = await kindOf(entry, path)
-      if (kind === 'folder') folders.push(entry.name)
-      else if (kind === 'image') files.push(entry.name)
-      else if (kind === 'other') others.set(extname(entry.name), (others.get(extname(entry.name)) ?? 0) + 1)
+      for (const entry of entries) {
+        const { name } = entry
+        if (name.startsWith('.')) continue
+        const kind = isNamedImage(entry) ? 'image' : await kindOf(entry, path)
+        if (kind === 'folder') folders.push(name)
+        else if (kind === 'image') files.push(name)
+        else if (kind === 'other') others.set(extname(name), (others.get(extname(name)) ?? 0) + 1)
+      }
     }
-    for (const name of await sortStrings(files)) images.push(relative + name)
-    for (const name of await sortStrings(folders)) {
-      const before = images.length
-      await walk(`${relative}${name}/`)
-      if (relative === '' && images.length === before) emptyFolders.push(name)
+    for (const name of await sortStrings(files)) {
+      images.push(relative + name)
+      if (images.length % namesPerTurn === 0) await nextTurn()
     }
+    return sortStrings(folders)
   }
 
-  await walk('')
-  return { images, others, emptyFolders }
+  async function walk(relative: string): Promise<void> {
+    for (const name of await list(relative)) await walk(`${relative}${name}/`)
+  }
+
+  const names = await list('')
+  const inRoot = images.length
+  const folders: { name: string; first: number }[] = []
+  const emptyFolders: string[] = []
+  for (const name of names) {
+    const first = images.length
+    await walk(`${name}/`)
+    if (images.length > first) folders.push({ name, first })
+    else emptyFolders.push(name)
+  }
+  return { images, inRoot, folders, emptyFolders, others }
+}
+
+/** A folder's entries, some hundred at a time: a promise for each would take longer than all the rest. */
+async function* entriesOf(path: string): AsyncGenerator<readonly Dirent[]> {
+  const folder = await readable(path, () => opendir(path, { bufferSize: entriesPerRead }))
+  try {
+    for (let first = await folder.read(); first !== null; first = await folder.read()) {
+      const entries = [first]
+      // Read with the first, they are there already.
+      for (let next = folder.readSync(); next !== null; next = entries.length < entriesPerRead ? folder.readSync() : null)
+        entries.push(next)
+      yield entries
+    }
+  } finally {
+    await folder.close()
+  }
+}
+
+/** The usual case, told without a promise: there may be a million of them. */
+function isNamedImage(entry: Dirent): boolean {
+  return entry.isFile() && imageExtensions.has(extname(entry.name).toLowerCase())
 }
 
 async function kindOf(entry: Dirent, folder: string): Promise<'folder' | 'image' | 'other' | 'neither'> {

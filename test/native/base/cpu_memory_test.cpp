@@ -79,6 +79,20 @@ void releaseKeepsWhatIsInUse() {
   churn(9);
 }
 
+void useIsWhatIsHeld() {
+#if !defined(__SANITIZE_ADDRESS__)  // where there are no pools
+  const CpuMemoryUse before = cpuMemoryUse();
+  const at::Tensor small = marked(100, 1);
+  const at::Tensor view = small.narrow(0, 10, 20);
+  at::Tensor large = marked(int64_t{3} << 20, 2);
+  const CpuMemoryUse held = cpuMemoryUse();
+  CAE_CHECK(held.blocks == before.blocks + 2, "TEST", held.blocks - before.blocks, " blocks for two storages");
+  CAE_CHECK(held.bytes >= before.bytes + 100 + (int64_t{3} << 20), "TEST", held.bytes - before.bytes, " bytes");
+  std::thread([&large] { large.reset(); }).join();
+  CAE_CHECK(cpuMemoryUse().blocks == before.blocks + 1, "TEST", "a storage given back elsewhere still counts");
+#endif
+}
+
 void nothingIsATensorToo() { CAE_CHECK(at::empty({0}).numel() == 0, "TEST", "an empty tensor has values"); }
 
 }  // namespace
@@ -89,5 +103,6 @@ int main() {
                  {"threads do not disturb each other", threadsDoNotDisturbEachOther},
                  {"memory may be given back by another thread", memoryTravelsBetweenThreads},
                  {"release keeps what is in use", releaseKeepsWhatIsInUse},
+                 {"use is what is held", useIsWhatIsHeld},
                  {"a tensor may be empty", nothingIsATensorToo}});
 }

@@ -21,6 +21,7 @@ const plain: CollateSpec = {
   ratioMax: 4 / 3,
   viewHeight: 0,
   viewWidth: 0,
+  viewInterpolation: 'bicubic',
   resizeShort: 16,
   flip: 0,
   interpolation: 'bicubic',

@@ -31,6 +31,7 @@ const photos = hasPillow ? unpackedArchive('data/coco128.tar') : undefined
     const none = {
       viewHeight: 0,
       viewWidth: 0,
+      viewInterpolation: 'bicubic',
       resizeShort: size,
       flip: 0,
       interpolation: 'bicubic',

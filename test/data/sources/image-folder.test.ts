@@ -1,11 +1,11 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import { imageFolder } from '../../src/data/sources/image-folder.js'
-import { openData } from '../../src/data/sources/registry.js'
-import { sortStrings } from '../../src/data/sources/yielding-sort.js'
-import { drawImage, encodeImage } from '../support/images.js'
-import { temporaryFolder } from '../support/temporary-folder.js'
+import { imageFolder } from '../../../src/data/sources/image-folder.js'
+import { openData } from '../../../src/data/sources/registry.js'
+import { sortStrings } from '../../../src/data/sources/yielding-sort.js'
+import { drawImage, encodeImage } from '../../support/images.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
 
 const folder = temporaryFolder()
 const jpegStart = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46, 0, 1])

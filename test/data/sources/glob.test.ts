@@ -1,4 +1,4 @@
-import { isGlob, parseGlob } from '../../src/data/sources/glob.js'
+import { isGlob, parseGlob } from '../../../src/data/sources/glob.js'
 
 test.each([
   ['photos/*.jpg', 'photos', ['a.jpg', '.jpg'], ['a.png', 'x/a.jpg', 'ajpg']],
@@ -10,6 +10,7 @@ test.each([
   ['a/(1)+[x]*.jpg', 'a', ['(1)+[x]9.jpg'], ['1x.jpg']],
   ['a/{x,y}/**/z*', 'a', ['x/z', 'y/q/zed'], ['w/z', 'x/a']],
   ['a/x,{b}*', 'a', ['x,b1'], ['xb']],
+  ['a/img-*_0.jpg', 'a', ['img-1_0.jpg'], ['img_1_0.jpg']],
 ])('%s', (pattern, base, inside, outside) => {
   const glob = parseGlob(pattern)
   expect(glob.base).toBe(base)

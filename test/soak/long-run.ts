@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { type TrainOptions, trainCAE } from '#lib/index.js'
+
+import { flatness, type Holdings, holdings } from './holdings.js'
+import { IdleNeighbour, type Lateness, LatenessTimer } from './lateness.js'
+
+/** A timer may be as late as in an idle process beside it, and this much more. */
+const allowedLateMs = { p99: 20, max: 100 }
+
+const emoji = join(__dirname, '../../../node_modules/@lobehub/fluent-emoji-3d/assets')
+const stopped = new Error('stopped by the soak')
+
+interface Soak {
+  readonly samples: Holdings[]
+  /** What is held between two parts of the run, when everything of the first is disposed. */
+  readonly atRest: Holdings[]
+  readonly events: Map<string, number>
+}
+
+/** Trains from where `options.out` stands up to `until` steps, then aborts; to the end when that is the last one. */
+async function trainPart(options: TrainOptions, until: number, sampleEvery: number, soak: Soak): Promise<void> {
+  const controller = new AbortController()
+  const run = trainCAE({ ...options, resume: 'auto', signal: controller.signal })
+  const reading = (async () => {
+    for await (const event of run) {
+      soak.events.set(event.type, (soak.events.get(event.type) ?? 0) + 1)
+      if (event.type !== 'step') continue
+      if (event.step % sampleEvery === 0) soak.samples.push(await holdings())
+      if (event.step >= until && event.step < event.steps) controller.abort(stopped)
+    }
+  })()
+  const [outcome] = await Promise.allSettled([run, reading])
+  if (outcome.status === 'fulfilled') await outcome.value.model.dispose()
+  else if (outcome.reason !== stopped) throw outcome.reason
+}
+
+/**
+ * A long training with all that a service has beside it, stopped and resumed many times: `npm run soak -- [--steps N] [--stops N]`. Fails unless
+ * what the process holds stays flat and timers are on time.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      steps: { type: 'string', default: '20000' },
+      stops: { type: 'string', default: '19' },
+      'batch-size': { type: 'string', default: '8' },
+      data: { type: 'string', default: emoji },
+    },
+  })
+  const [steps, stops, batchSize] = [values.steps, values.stops, values['batch-size']].map(Number) as [number, number, number]
+  const folder = await mkdtemp(join(tmpdir(), 'cae-soak-'))
+  const options: TrainOptions = {
+    data: values.data,
+    alpha: '#ffffff',
+    out: join(folder, 'run'),
+    model: 'cae-nano',
+    steps,
+    batchSize,
+    precision: 'fp32',
+    checkpointEvery: Math.ceil(steps / 80),
+    figureEvery: Math.ceil(steps / 40),
+  }
+  const soak: Soak = { samples: [], atRest: [], events: new Map() }
+  const started = performance.now()
+  await holdings() // loads libtorch, once a process: what that costs a timer is no part of the run
+  const timer = new LatenessTimer()
+  using neighbour = new IdleNeighbour()
+  try {
+    for (let part = 1; part <= stops + 1; part++) {
+      // Never twice at the same place of an interval: in the middle of an epoch, of a figure's, of a checkpoint's.
+      const until = part > stops ? steps : Math.round((steps * (part + 0.4 * Math.sin(part))) / (stops + 1))
+      await trainPart(options, until, Math.max(1, Math.round(steps / 1000)), soak)
+      soak.atRest.push(await holdings())
+      say(part, until, soak.atRest.at(-1) as Holdings, performance.now() - started)
+    }
+    const late = { training: timer.take(), idle: await neighbour.take() }
+    const complaints = [...report(soak, late)]
+    const seconds = (performance.now() - started) / 1000
+    print(
+      `\n${steps} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`,
+    )
+    print(complaints.length === 0 ? 'flat and on time' : complaints.join('\n'))
+    if (complaints.length > 0) process.exitCode = 1
+  } finally {
+    timer.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Prints the tables; yields what is not as it should be. */
+function* report({ samples, atRest, events }: Soak, late: { readonly training: Lateness; readonly idle: Lateness }): Generator<string> {
+  print(`\n${samples.length} samples; events: ${[...events].map(([type, count]) => `${count} ${type}`).join(', ')}\n`)
+  print('| held | at first | 2nd quarter | last quarter | most | growth allowed | |\n| --- | --- | --- | --- | --- | --- | --- |')
+  for (const { name, first, secondQuarter, lastQuarter, max, allowed, isFlat } of flatness(samples)) {
+    const numbers = [first, secondQuarter, lastQuarter, max, allowed].map((value) => value.toFixed(name.endsWith('MiB') ? 1 : 0))
+    print(`| ${name} | ${numbers.join(' | ')} | ${isFlat ? 'flat' : 'GROWS'} |`)
+    if (!isFlat) yield `${name} grows from ${secondQuarter} to ${lastQuarter}`
+  }
+  const rest = atRest.slice(0, -1) // after the last part there is a finished run, which rests like the others but for its pictures
+  for (const name of ['handles', 'cpuTensors'] as const) {
+    const seen = [...new Set(rest.map((held) => held[name]))]
+    print(`${name} between the parts: ${seen.join(', ')}`)
+    if (seen.length > 1 || (name === 'handles' && seen[0] !== 0))
+      yield `${name} between the parts are ${seen.join(', ')}: something is left behind`
+  }
+  print('\n| 10 ms timer | ticks | p99 | most | later than 50 ms |\n| --- | --- | --- | --- | --- |')
+  for (const [name, { ticks, p99Ms, maxMs, over50 }] of Object.entries(late)) {
+    print(`| ${name} | ${ticks} | ${p99Ms.toFixed(1)} ms | ${maxMs.toFixed(1)} ms | ${over50} |`)
+  }
+  const { training, idle } = late
+  if (training.p99Ms > idle.p99Ms + allowedLateMs.p99)
+    yield `timers are late: p99 ${training.p99Ms} ms, in an idle process ${idle.p99Ms} ms`
+  if (training.maxMs > idle.maxMs + allowedLateMs.max)
+    yield `a timer was ${training.maxMs} ms late, in an idle process at most ${idle.maxMs} ms`
+}
+
+function say(part: number, step: number, { residentMiB, fileDescriptors, threads, cpuTensors }: Holdings, ms: number): void {
+  const held = `${residentMiB.toFixed(0)} MiB, ${fileDescriptors} descriptors, ${threads} threads, ${cpuTensors} tensors`
+  print(`part ${part}: stopped at step ${step} after ${(ms / 1000).toFixed(0)} s; at rest ${held}`)
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = 1
+})
