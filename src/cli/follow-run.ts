@@ -1,3 +1,4 @@
+import { terminalProgress } from '../report/progress.js'
 import type { TrainEvent } from '../train/events.js'
 import type { TrainRun } from '../train/run.js'
 import { interruptible, withJobSignals } from './exit.js'
@@ -11,7 +12,6 @@ export async function followRun<Result>(
   start: (signal: AbortSignal) => TrainRun<Result>,
   { json }: { readonly json?: boolean },
 ): Promise<Result> {
-  const { terminalProgress } = await import('../report/progress.js')
   const said = { ending: 'finishing the step and writing a checkpoint', after: 'the same command with --resume auto goes on' }
   return await interruptible(said, async (signal) => {
     const run = start(signal)

@@ -36,7 +36,7 @@ export type TokenizerInput = TokenizerPresetName | DvaeInput | LightDvaeInput
 
 /** What a run of any kind needs. */
 export interface RunPlaces {
-  /** Images: a folder, a glob, or any `Dataset`. */
+  /** Images: a path or URL that `docs/data.md` lists (a folder, a glob, shards, ...), or any `Dataset`. */
   readonly data: string | Dataset
   /** Folder that the run writes to. */
   readonly out: string
@@ -273,7 +273,7 @@ function requireRunOptions(data: unknown, out: unknown): void {
   const isDataset = typeof data === 'object' && data !== null && 'length' in data && 'get' in data
   if (!(isDataset || (typeof data === 'string' && data !== ''))) {
     const what = data === undefined ? 'data is missing' : `data is ${showValue(data)}, expected a path or a Dataset`
-    throw optionError({ what, todo: "data: 'photos/', a glob such as 'photos/**/*.jpg', or a Dataset" })
+    throw optionError({ what, todo: "data: 'photos/', a glob such as 'photos/**/*.jpg', shards such as 'x-{000..012}.tar', or a Dataset" })
   }
   if (typeof out !== 'string' || out === '') {
     throw optionError({

@@ -40,7 +40,7 @@ export interface LoopParts {
   capture(step: SkippedStep): Promise<string>
   /** Whether the run is worth going on with; why not, and what to change. `recent` holds means over the last steps. */
   judge?(at: { readonly step: number; readonly steps: number; readonly recent: Metrics }): { what: string; todo: string } | undefined
-  /** Measures the present state, and draws and writes its pictures; never fails. */
+  /** Draws and writes pictures of the present state; never fails. */
   draw(when: 'interval' | 'end'): Promise<void>
   /** Path of the newest checkpoint that is complete when none is being written any more, for messages. Never fails. */
   newestCheckpoint(): Promise<string | undefined>

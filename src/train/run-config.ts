@@ -18,18 +18,18 @@ export interface RunConfig {
   readonly commit?: string
 }
 
+/** What a resumed run recognises by its checksum, wherever it lies by then. */
+export interface TargetIdentity {
+  readonly path: string
+  readonly sha256: string
+}
+
 /** What the last bits of sums depend on beside the options. */
 export interface RunMachine {
   /** Instructions that libtorch chose its kernels by: `AVX512`, ... */
   readonly cpu: string
   /** Threads that this process may run at a time; `threads: 0` follows it. */
   readonly parallelism: number
-}
-
-/** What a resumed run recognises by its checksum, wherever it lies by then. */
-export interface TargetIdentity {
-  readonly path: string
-  readonly sha256: string
 }
 
 /** What a resumed run recognises its data by. */
@@ -110,6 +110,10 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
   })
 }
 
+function targetChanges(name: string, before: TargetIdentity | undefined, now: TargetIdentity | undefined): Change[] {
+  return differences({ sha256: before?.sha256 ?? null }, { sha256: now?.sha256 ?? null }).map((change) => ({ ...change, name }))
+}
+
 /**
  * What is not an option and still changes the last bits: another machine or library. Nobody can be asked to bring the old one back, so this is
  * no reason to refuse.
@@ -124,10 +128,6 @@ export function compareMachines(before: RunConfig, now: RunConfig): string | und
   if (changes.length === 0) return undefined
   const list = changes.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ')
   return `the run goes on elsewhere (${list}): its last bits may differ from those of an unbroken one`
-}
-
-function targetChanges(name: string, before: TargetIdentity | undefined, now: TargetIdentity | undefined): Change[] {
-  return differences({ sha256: before?.sha256 ?? null }, { sha256: now?.sha256 ?? null }).map((change) => ({ ...change, name }))
 }
 
 interface Change {

@@ -43,7 +43,7 @@ export interface Session {
   readonly pictures: readonly Picture[]
   /** Gives a batch the targets that another network makes of it, as a new handle; absent where none does. */
   readonly complete: ((batch: BatchHandle) => Promise<BatchHandle>) | undefined
-  /** Numbers beside the pictures, where the method has some and they can be had. Never fails. */
+  /** Numbers of the steps that have pictures, where the method has some and they can be had. Never fails. */
   readonly measure: (() => Promise<Readonly<Record<string, number>> | undefined>) | undefined
   /** What a captured step is described with. */
   readonly captured: Omit<CaptureContext, 'tensors'>
@@ -112,11 +112,15 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       },
       dispose: ({ handle }) => addon.dispose(handle),
       emit: async (event) => {
-        if (event.type === 'step') {
-          await metrics.append(event, progress.seconds)
-          warnings.push(...health.step(event, newest))
-        }
+        if (event.type !== 'step') return emit(event)
+        const { seconds, step } = progress
+        const measured = isMeasured(step, plan.steps, config.figureEvery) ? await session.measure?.() : undefined
+        await metrics.append(event, seconds, measured)
+        warnings.push(...health.step(event, newest))
         await emit(event)
+        if (!measured) return
+        warnings.push(...health.measure({ step, metrics: measured, steps: plan.steps, recent: progress.recent }))
+        await emit({ type: 'measure', step, metrics: measured })
       },
       async save() {
         await writer.idle() // before the next copy of the weights is made
@@ -130,16 +134,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       checkpointWanted: session.checkpointWanted,
       capture: (step) => captures.write(step, progress.updates),
       ...(session.judge ? { judge: session.judge } : {}),
-      draw: async (when) => {
-        const measured = await session.measure?.()
-        if (measured) {
-          const event = { type: 'measure', step: progress.step, metrics: measured } as const
-          await metrics.appendMeasure(event)
-          warnings.push(...health.measure({ ...event, steps: plan.steps, recent: progress.recent }))
-          await emit(event)
-        }
-        await pictures.write(progress.step, when)
-      },
+      draw: (when) => pictures.write(progress.step, when),
       newestCheckpoint: () =>
         writer.idle().then(
           () => newest,
@@ -152,6 +147,11 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
   const summary = progress.summary({ badImages: badImages.count, checkpoint })
   await emit({ type: 'end', summary })
   return summary
+}
+
+/** Numbers go with the step, before its checkpoint: a resume finds them in its line. Pictures come after it. */
+function isMeasured(step: number, steps: number, figureEvery: number): boolean {
+  return step === steps || (figureEvery > 0 && step % figureEvery === 0)
 }
 
 /** All that training changes, on its way to a file. */

@@ -19,6 +19,8 @@ import { sharedFile, unpackedArchive } from '../support/shared-data.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { tinyLight, tinyTokenizer } from '../support/tiny-tokenizer.js'
 
+jest.setTimeout(60_000) // each takes about a second on a quiet machine
+
 const folder = temporaryFolder()
 const at = (...names: string[]) => join(folder(), ...names)
 const load = (path: string) => Tokenizer.load(path, { device: 'cpu' })

@@ -54,7 +54,7 @@ test('a run trains, and leaves configuration, metrics, checkpoints, pictures and
 
   // Step events may coalesce; everything else is there, in order.
   expect(seen.filter(({ type }) => type !== 'step' && type !== 'warning').map(({ type }) => type)).toEqual([
-    ...['start', 'checkpoint', 'figure', 'epoch', 'checkpoint', 'checkpoint', 'figure', 'figure', 'end'],
+    ...['start', 'checkpoint', 'measure', 'figure', 'epoch', 'checkpoint', 'measure', 'checkpoint', 'figure', 'figure', 'end'],
   ])
   expect(seen.find(({ type }) => type === 'start')).toMatchObject({
     steps: 8,

@@ -16,7 +16,7 @@ import { runCli } from '../support/run-cli.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { tinyModel } from '../support/tiny-model.js'
 
-jest.setTimeout(60_000) // the bombs take some seconds where other work runs beside
+jest.setTimeout(180_000) // the bombs take some seconds each, many times that where other work runs beside
 
 const folder = temporaryFolder()
 const at = (...names: string[]) => join(folder(), ...names)

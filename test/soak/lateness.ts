@@ -14,12 +14,22 @@ export interface Lateness {
   readonly over50: number
 }
 
-/** A 10 ms timer that keeps book of its lateness in bounded memory: counts of whole tenths of a millisecond, up to 10 s. */
+/**
+ * A 10 ms timer that keeps book of its lateness in bounded memory: counts of whole tenths of a millisecond, up to 10 s. A process that was
+ * stopped from outside and goes on (Ctrl-Z) was not late meanwhile.
+ */
 export class LatenessTimer {
   private counts = new Uint32Array(100_000)
   private max = 0
   private next = performance.now() + intervalMs
   private readonly timer = setInterval(() => this.tick(), intervalMs)
+  private readonly goOn = () => {
+    this.next = performance.now() + intervalMs
+  }
+
+  constructor() {
+    process.on('SIGCONT', this.goOn)
+  }
 
   private tick(): void {
     const now = performance.now()
@@ -48,6 +58,7 @@ export class LatenessTimer {
 
   stop(): void {
     clearInterval(this.timer)
+    process.off('SIGCONT', this.goOn)
   }
 }
 

@@ -12,7 +12,7 @@ const realFiles = 25
 /** What torchvision's `ImageFolder` does to list a folder (spec/ecosystem.md 5.5), and what it costs. */
 const python = `
 import os, resource, sys, time
-root, start = sys.argv[1], time.perf_counter()
+root, start, cpu = sys.argv[1], time.perf_counter(), time.process_time()
 ends = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 images = []
 for label, name in enumerate(sorted(entry.name for entry in os.scandir(root) if entry.is_dir())):
@@ -20,8 +20,8 @@ for label, name in enumerate(sorted(entry.name for entry in os.scandir(root) if 
         for file in sorted(files):
             if file.lower().endswith(ends):
                 images.append((os.path.join(folder, file), label))
-seconds = time.perf_counter() - start
-print('{"images": %d, "seconds": %.2f, "peakMiB": %d}' % (len(images), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+print('{"images": %d, "seconds": %.2f, "cpuSeconds": %.2f, "peakMiB": %d}' % (len(images), seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 `
 
 /** Makes `files` names in `folders` sub-folders. */
@@ -47,11 +47,14 @@ async function list(folder: string): Promise<void> {
     latest = performance.now()
   }, 1)
   const start = performance.now()
+  const cpuStart = process.cpuUsage()
   const { length } = await imageFolder(folder)
   const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpuStart)
   clearInterval(turn)
   const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024)
-  const facts = { images: length, seconds: Number(seconds.toFixed(2)), peakMiB, longestTurnMs: Math.round(longest) }
+  const cpuSeconds = Number(((user + system) / 1e6).toFixed(2))
+  const facts = { images: length, seconds: Number(seconds.toFixed(2)), cpuSeconds, peakMiB, longestTurnMs: Math.round(longest) }
   process.stdout.write(`${JSON.stringify(facts)}\n`)
 }
 

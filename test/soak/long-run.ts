@@ -13,6 +13,8 @@ const allowedLateMs = { p99: 20, max: 100 }
 
 const emoji = join(__dirname, '../../../node_modules/@lobehub/fluent-emoji-3d/assets')
 const stopped = new Error('stopped by the soak')
+/** Whoever has seen enough presses Ctrl-C: the report is then about what there was. */
+const interrupt = new AbortController()
 
 interface Soak {
   readonly samples: Holdings[]
@@ -21,14 +23,17 @@ interface Soak {
   readonly events: Map<string, number>
 }
 
-/** Trains from where `options.out` stands up to `until` steps, then aborts; to the end when that is the last one. */
-async function trainPart(options: TrainOptions, until: number, sampleEvery: number, soak: Soak): Promise<void> {
+/** Trains from where `options.out` stands up to `until` steps, then aborts; to the end when that is the last one. Gives the step it got to. */
+async function trainPart(options: TrainOptions, until: number, sampleEvery: number, soak: Soak): Promise<number> {
+  let step = 0
   const controller = new AbortController()
-  const run = trainCAE({ ...options, resume: 'auto', signal: controller.signal })
+  const signal = AbortSignal.any([controller.signal, interrupt.signal])
+  const run = trainCAE({ ...options, resume: 'auto', signal })
   const reading = (async () => {
     for await (const event of run) {
       soak.events.set(event.type, (soak.events.get(event.type) ?? 0) + 1)
       if (event.type !== 'step') continue
+      step = event.step
       if (event.step % sampleEvery === 0) soak.samples.push(await holdings())
       if (event.step >= until && event.step < event.steps) controller.abort(stopped)
     }
@@ -36,6 +41,7 @@ async function trainPart(options: TrainOptions, until: number, sampleEvery: numb
   const [outcome] = await Promise.allSettled([run, reading])
   if (outcome.status === 'fulfilled') await outcome.value.model.dispose()
   else if (outcome.reason !== stopped) throw outcome.reason
+  return step
 }
 
 /**
@@ -65,23 +71,25 @@ async function main(): Promise<void> {
     figureEvery: Math.ceil(steps / 40),
   }
   const soak: Soak = { samples: [], atRest: [], events: new Map() }
+  process.once('SIGINT', () => interrupt.abort(stopped))
+  let done = 0
   const started = performance.now()
   await holdings() // loads libtorch, once a process: what that costs a timer is no part of the run
   const timer = new LatenessTimer()
   using neighbour = new IdleNeighbour()
   try {
-    for (let part = 1; part <= stops + 1; part++) {
+    for (let part = 1; part <= stops + 1 && !interrupt.signal.aborted; part++) {
       // Never twice at the same place of an interval: in the middle of an epoch, of a figure's, of a checkpoint's.
       const until = part > stops ? steps : Math.round((steps * (part + 0.4 * Math.sin(part))) / (stops + 1))
-      await trainPart(options, until, Math.max(1, Math.round(steps / 1000)), soak)
+      done = await trainPart(options, until, Math.max(1, Math.round(steps / 1000)), soak)
       soak.atRest.push(await holdings())
-      say(part, until, soak.atRest.at(-1) as Holdings, performance.now() - started)
+      say(part, done, soak.atRest.at(-1) as Holdings, performance.now() - started)
     }
     const late = { training: timer.take(), idle: await neighbour.take() }
     const complaints = [...report(soak, late)]
     const seconds = (performance.now() - started) / 1000
     print(
-      `\n${steps} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`,
+      `\n${done} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`,
     )
     print(complaints.length === 0 ? 'flat and on time' : complaints.join('\n'))
     if (complaints.length > 0) process.exitCode = 1

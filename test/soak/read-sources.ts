@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
   for (const { name, images, bytes } of sets) {
     const root = mkdtempSync(join(tmpdir(), 'cae-read-'))
     try {
-      const content = Array.from({ length: images }, (_, i) => Buffer.alloc(bytes, i))
+      const content = Array.from({ length: images }, () => randomBytes(bytes)) // as little to compress as a JPEG
       mkdirSync(join(root, 'files'))
       for (const [i, image] of content.entries()) writeFileSync(join(root, 'files', `${String(i).padStart(6, '0')}.jpg`), image)
       const half = images / 2

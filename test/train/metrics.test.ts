@@ -36,6 +36,12 @@ test('a line holds the step, the losses, the settings of the step and how fast i
   expect(line).toMatchObject({ step: 3, epoch: 0.3, loss: 0.5, lr: 1e-3, weight_decay: 0.05, seconds: 1.235, images_per_second: 123.457 })
 })
 
+test('what was measured after a step stands in its line', async () => {
+  await using file = await MetricsFile.open(path(), 0)
+  await file.append(event(3), 0, { feature_std: 0.5, effective_rank: 7 })
+  expect(JSON.parse(await readFile(path(), 'utf8'))).toMatchObject({ step: 3, heldout_feature_std: 0.5, heldout_effective_rank: 7 })
+})
+
 test('a skipped step is marked, and what is not finite becomes null', async () => {
   await using file = await MetricsFile.open(path(), 0)
   await file.append({ ...event(1, { loss: Number.NaN, grad_norm: Number.POSITIVE_INFINITY }), skipped: true }, 0)
@@ -55,13 +61,6 @@ test.each([0, 1, 7, 499, 500])('a resume at step %d keeps the lines up to it', a
   expect(await steps()).toEqual(Array.from({ length: step }, (_, at) => at + 1))
   await again.append(event(step + 1), 0)
   expect((await steps()).at(-1)).toBe(step + 1)
-})
-
-test('a measurement of the very step is cut off, as it will be taken again; that of an earlier one stays', async () => {
-  const lines = ['{"step":1,"lr":1}', '{"step":1,"heldout_psnr":5}', '{"step":2,"lr":1}', '{"step":2,"heldout_psnr":6}']
-  await writeFile(path(), `${lines.join('\n')}\n`)
-  await using _ = await MetricsFile.open(path(), 2)
-  expect(await readFile(path(), 'utf8')).toBe(`${lines.slice(0, 3).join('\n')}\n`)
 })
 
 test('a torn last line is cut off', async () => {

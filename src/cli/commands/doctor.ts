@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { diagnose } from '../../setup/doctor.js'
+import { formatDiagnosis } from '../../setup/doctor-text.js'
 import { defineCommand } from '../command.js'
 import { printJson } from '../print.js'
 
@@ -15,7 +17,6 @@ export function doctorCommand(): Command {
 
 /** Changes nothing. Its exit status says whether training can run here: 0, or 4 as for every fault of the environment. */
 async function doctor({ python, json }: { readonly python: boolean; readonly json?: boolean }): Promise<void> {
-  const [{ diagnose }, { formatDiagnosis }] = await Promise.all([import('../../setup/doctor.js'), import('../../setup/doctor-text.js')])
   const diagnosis = await diagnose({ python })
   if (!diagnosis.canTrain) process.exitCode = 4
   if (json) return printJson(diagnosis)

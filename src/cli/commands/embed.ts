@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { embed } from '../../api/embed.js'
+import { Encoder } from '../../api/encoder.js'
 import { embedGroup, encodeGroup, importGroup, placeGroup } from '../../config/option-group.js'
 import { defineCommand } from '../command.js'
 import { counter } from '../counter.js'
@@ -18,7 +20,7 @@ export function embedCommand(): Command {
     name: 'embed',
     summary: 'Write the features of images: a row each, in the order of the folder.',
     flags: [
-      ['--data <images>', 'Folder of images, one image, or a pattern in quotes.', 'required'],
+      ['--data <images>', 'Images: a folder, a list, tar shards, Parquet files, one image, or a pattern in quotes.', 'required'],
       ['--out <file>', 'File to write: .safetensors, or .npy. The names of the images go beside it.', 'required'],
       ['--json', 'Print the files and the shape as JSON.'],
     ],
@@ -34,7 +36,6 @@ export function embedCommand(): Command {
 }
 
 async function embedImages(run: string, { data, out, json }: OwnFlags, command: Command): Promise<void> {
-  const [{ embed }, { Encoder }] = await Promise.all([import('../../api/embed.js'), import('../../api/encoder.js')])
   const options = givenFlags(command, [embedGroup, encodeGroup])
   await using encoder = await Encoder.load(run, { ...(await openPlace(command)), ...givenFlags(command, [importGroup]) })
   using count = counter()

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { Encoder } from '../../api/encoder.js'
+import { evaluate } from '../../api/evaluate.js'
 import { encodeGroup, importGroup, knnGroup, linearGroup, type OptionGroup, placeGroup } from '../../config/option-group.js'
 import type { EvalTaskName } from '../../eval/registry.js'
 import { defineCommand } from '../command.js'
@@ -27,7 +29,7 @@ function taskCommand(task: EvalTaskName, summary: string, group: OptionGroup): C
     name: task,
     summary,
     flags: [
-      ['--data <images>', 'Labelled images to learn from: a folder with a sub-folder a class.', 'required'],
+      ['--data <images>', 'Labelled images to learn from: a folder with a sub-folder a class, shards, a table or a list.', 'required'],
       ['--query <images>', 'Labelled images to measure on, of the same classes.', 'required'],
       ['--json', 'Print the result as a line of JSON; `accuracy` is in percent.'],
     ],
@@ -45,7 +47,6 @@ async function evaluateRun(
   options: Record<string, unknown>,
   command: Command,
 ): Promise<void> {
-  const [{ evaluate }, { Encoder }] = await Promise.all([import('../../api/evaluate.js'), import('../../api/encoder.js')])
   await using encoder = await Encoder.load(run, { ...(await openPlace(command)), ...givenFlags(command, [importGroup]) })
   using count = counter()
   const said = { ending: 'stopping', after: 'nothing was measured' }

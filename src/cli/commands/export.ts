@@ -1,4 +1,7 @@
 import type { Command } from 'commander'
+import { Encoder } from '../../api/encoder.js'
+import { exportModel } from '../../api/export.js'
+import { ContextAutoencoder } from '../../api/model.js'
 import { placeGroup } from '../../config/option-group.js'
 import { defineCommand } from '../command.js'
 import { openPlace } from '../place.js'
@@ -30,11 +33,6 @@ export function exportCommand(): Command {
 }
 
 async function exportRun(run: string, { format, out, json }: OwnFlags, command: Command): Promise<void> {
-  const [{ exportModel }, { Encoder }, { ContextAutoencoder }] = await Promise.all([
-    import('../../api/export.js'),
-    import('../../api/encoder.js'),
-    import('../../api/model.js'),
-  ])
   await using model = await (format === 'cae' ? ContextAutoencoder : Encoder).load(run, await openPlace(command))
   const exported = await exportModel(model, { format: format as Parameters<typeof exportModel>[1]['format'], out })
   if (json) printJson(exported)

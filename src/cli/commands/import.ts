@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ImportReport } from '../../api/import.js'
+import { type ImportReport, importWeights } from '../../api/import.js'
 import { importGroup } from '../../config/option-group.js'
 import { defineCommand } from '../command.js'
 import { givenFlags } from '../flags.js'
@@ -31,7 +31,6 @@ export function importCommand(): Command {
 }
 
 async function importFile(file: string, { out, json }: OwnFlags, command: Command): Promise<void> {
-  const { importWeights } = await import('../../api/import.js')
   const report = await importWeights(file, { out, ...givenFlags(command, [importGroup]) })
   if (json) printJson(report)
   else printTable([['written to', out], ...rows(report)])

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Inspection, ModelInspection, TokenizerInspection } from '../../api/inspect.js'
+import { type Inspection, inspect, type ModelInspection, type TokenizerInspection } from '../../api/inspect.js'
 import { importGroup } from '../../config/option-group.js'
 import { CaeError } from '../../errors.js'
 import { defineCommand } from '../command.js'
@@ -25,7 +25,6 @@ export function inspectCommand(): Command {
 }
 
 async function inspectPath(path: string, { json }: { readonly json?: boolean }, command: Command): Promise<void> {
-  const { inspect } = await import('../../api/inspect.js')
   try {
     const inspection = await inspect(path, givenFlags(command, [importGroup]))
     if (json) printJson({ usable: true, ...inspection })

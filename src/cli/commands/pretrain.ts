@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { train } from '../../api/train.js'
 import { trainGroups } from '../../config/option-group.js'
 import { defaultPreset } from '../../config/presets.js'
 import { unknownName } from '../../config/resolve.js'
@@ -38,9 +39,13 @@ export function pretrainCommand(): Command {
       'cae-torch pretrain photos --out runs/clip --latents clip-vit-base-patch16',
       'cae-torch pretrain photos --out runs/a --model cae-tiny --image-size 96 --steps 5000',
       "cae-torch pretrain 'photos/**/*.jpg' --config run.yaml --lr 1e-3 --resume auto",
+      "cae-torch pretrain 'https://example.org/photos-{000..127}.tar' --out runs/shards",
     ],
   })
-    .argument('[data]', 'folder of images, or a pattern in quotes; may stand in the configuration file')
+    .argument(
+      '[data]',
+      'folder, list, tar shards, Parquet files or a pattern in quotes (docs/data.md); may stand in the configuration file',
+    )
     .action((data: string | undefined, own: RunFlags, command: Command) => pretrain(data, own, command))
 }
 
@@ -48,7 +53,6 @@ async function pretrain(data: string | undefined, own: RunFlags, given: Command)
   const { method } = own
   if (method !== undefined && !(methodNames as string[]).includes(method)) throw unknownName('--method', method, methodNames)
   const options = await runOptions(data, own, { name: 'pretrain', given, trainGroups, modelGroups, checkFile: checkRunOptions })
-  const { train } = await import('../../api/train.js')
   const { model } = await followRun((signal) => train({ ...(options as TrainOptions), signal }), own) // `train` checks them
   await model.dispose()
 }

@@ -1,8 +1,13 @@
 import type { Command } from 'commander'
+import { ContextAutoencoder } from '../../api/model.js'
+import { chooseImages } from '../../api/run-pictures.js'
+import { Tokenizer } from '../../api/tokenizer.js'
 import { pictureGroup, placeGroup } from '../../config/option-group.js'
 import { pictureFields } from '../../config/picture.js'
 import { resolveFields } from '../../config/resolve.js'
 import type { RawImage } from '../../data/dataset.js'
+import { writeFileAtomic } from '../../io/atomic-write.js'
+import { reconstructionFigure } from '../../report/figures/reconstruction.js'
 import { defineCommand } from '../command.js'
 import { givenFlags } from '../flags.js'
 import { openPlace } from '../place.js'
@@ -39,13 +44,6 @@ export function reconstructCommand(): Command {
 }
 
 async function reconstruct(run: string, { data, out, tokenizer: tokens, json }: OwnFlags, command: Command): Promise<void> {
-  const [{ ContextAutoencoder }, { chooseImages }, { reconstructionFigure }, { writeFileAtomic }, { Tokenizer }] = await Promise.all([
-    import('../../api/model.js'),
-    import('../../api/run-pictures.js'),
-    import('../../report/figures/reconstruction.js'),
-    import('../../io/atomic-write.js'),
-    import('../../api/tokenizer.js'),
-  ])
   const { images: count, seed, ...decode } = resolveFields(pictureFields, [{ values: givenFlags(command, [pictureGroup]) }]).values
   const place = await openPlace(command)
   await using model = await ContextAutoencoder.load(run, place)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Replay } from '../../api/replay.js'
+import { type Replay, replay } from '../../api/replay.js'
 import type { TensorFinding } from '../../native/types.js'
 import { defineCommand } from '../command.js'
 import { interruptible } from '../exit.js'
@@ -25,7 +25,6 @@ export function replayCommand(): Command {
 }
 
 async function replayStep(folder: string, { data, json }: { readonly data?: string; readonly json?: boolean }): Promise<void> {
-  const { replay } = await import('../../api/replay.js')
   const said = { ending: 'stopping', after: 'the step was not done again' }
   const result = await interruptible(said, (signal) => replay(folder, { data, signal }))
   if (json) printJson(result)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { runSetup } from '../../setup/setup.js'
 import { defineCommand } from '../command.js'
 import { interruptible } from '../exit.js'
 import { printJson } from '../print.js'
@@ -29,7 +30,6 @@ export function setupCommand(): Command {
 }
 
 async function setup({ from, cuda, python, json }: SetupFlags): Promise<void> {
-  const { runSetup } = await import('../../setup/setup.js')
   const log = (line: string): void => void process.stderr.write(`${line}\n`)
   const said = { ending: 'cleaning up', after: 'nothing half-made is left' }
   const result = await interruptible(said, (signal) => runSetup({ from, cuda, python, log, signal }))

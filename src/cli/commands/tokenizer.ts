@@ -1,10 +1,15 @@
 import type { Command } from 'commander'
+import { chooseImages } from '../../api/run-pictures.js'
+import { Tokenizer } from '../../api/tokenizer.js'
+import { trainTokenizer } from '../../api/train-tokenizer.js'
 import { pictureGroup, placeGroup, tokenizerTrainGroups as trainGroups } from '../../config/option-group.js'
 import { pictureFields } from '../../config/picture.js'
 import { resolveFields } from '../../config/resolve.js'
 import type { RawImage } from '../../data/dataset.js'
+import { writeFileAtomic } from '../../io/atomic-write.js'
 import { tokenizerPresetNames, tokenizers } from '../../methods/registry.js'
 import { checkRunOptions, type TokenizerTrainOptions, tokenizerMethodOf } from '../../methods/resolve.js'
+import { tokenizerFigure } from '../../report/figures/tokenizer.js'
 import { defineCommand } from '../command.js'
 import { givenFlags } from '../flags.js'
 import { followRun } from '../follow-run.js'
@@ -45,11 +50,13 @@ function trainCommand(): Command {
     ],
     footer: "A preset brings its own way to train: batch size, learning rate and crops are the preset's where no flag says otherwise.",
   })
-    .argument('[data]', 'folder of images, or a pattern in quotes; may stand in the configuration file')
+    .argument(
+      '[data]',
+      'folder, list, tar shards, Parquet files or a pattern in quotes (docs/data.md); may stand in the configuration file',
+    )
     .action(async (data: string | undefined, own: RunFlags, given: Command) => {
       const checkFile = (values: Readonly<Record<string, unknown>>, source: string) => checkRunOptions(values, source, tokenizerMethodOf)
       const options = await runOptions(data, own, { name: 'tokenizer train', given, trainGroups, modelGroups, checkFile })
-      const { trainTokenizer } = await import('../../api/train-tokenizer.js')
       const start = (signal: AbortSignal) => trainTokenizer({ ...(options as TokenizerTrainOptions), signal }) // it checks them
       await (await followRun(start, own)).model.dispose()
     })
@@ -72,12 +79,6 @@ function reconstructCommand(): Command {
 }
 
 async function reconstruct(run: string, { data, out, json }: PictureFlags, command: Command): Promise<void> {
-  const [{ Tokenizer }, { chooseImages }, { tokenizerFigure }, { writeFileAtomic }] = await Promise.all([
-    import('../../api/tokenizer.js'),
-    import('../../api/run-pictures.js'),
-    import('../../report/figures/tokenizer.js'),
-    import('../../io/atomic-write.js'),
-  ])
   const { images: count, seed: _masks, ...decode } = resolveFields(pictureFields, [{ values: givenFlags(command, [pictureGroup]) }]).values
   await using tokenizer = await Tokenizer.load(run, await openPlace(command))
   const images: readonly RawImage[] = await chooseImages(data, count, decode)

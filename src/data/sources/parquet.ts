@@ -51,7 +51,9 @@ export async function parquet(files: string | readonly string[], options: Parque
       throw badSource(source, `its classes are not those of ${first?.source.name}`)
     }
   }
-  const table = opened.every(({ labels }) => labels.length > 0) ? numberLabels(opened.flatMap(({ labels }) => labels)) : undefined
+  const table = opened.every(({ labels, bytes }) => labels.length === bytes.length)
+    ? numberLabels(opened.flatMap(({ labels }) => labels))
+    : undefined
   const classes = table?.classes ?? (table && first?.columns.classes)
   return {
     length: runs.length,

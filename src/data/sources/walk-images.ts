@@ -1,13 +1,12 @@
 import type { Dirent, Stats } from 'node:fs'
 import { open, opendir, realpath, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { CaeError } from '../../errors.js'
 import { messageOf, systemCode } from '../../io/output-error.js'
 import { imageExtensions, sniffedBytes, sniffFormat } from '../image-format.js'
 import { PackedStrings } from '../packed-strings.js'
-import { sortStrings } from './yielding-sort.js'
+import { SortedNames } from './sorted-names.js'
 
 /** What a walk over a folder found. */
 export interface FoundImages {
@@ -26,9 +25,6 @@ export interface FoundImages {
 /** Directory entries read at a time: few enough to leave the event loop free. */
 const entriesPerRead = 512
 
-/** Names taken between two turns of the event loop: a few milliseconds. */
-const namesPerTurn = 8192
-
 /**
  * Lists all images below `root`: files before sub-folders, both by name. Links are followed; each real folder is read once, so loops end.
  * Hidden names are left out. An image is a file with an image's extension, whatever is in it, or one without extension that begins like one.
@@ -40,40 +36,40 @@ export async function walkImages(root: string, signal?: AbortSignal): Promise<Fo
   const visited = new Set<string>()
 
   /** Adds the images of one folder, and gives the names of its sub-folders. */
-  async function list(relative: string): Promise<readonly string[]> {
+  async function list(relative: string): Promise<PackedStrings> {
+    const folders = new PackedStrings()
     const path = join(root, relative)
     const real = await readable(path, () => realpath(path))
-    if (visited.has(real)) return []
+    if (visited.has(real)) return folders
     visited.add(real)
-    const folders: string[] = []
-    const files: string[] = []
+    const [foundFolders, foundFiles] = [new SortedNames(), new SortedNames()]
     for await (const entries of entriesOf(path)) {
       signal?.throwIfAborted()
       for (const entry of entries) {
         const { name } = entry
         if (name.startsWith('.')) continue
         const kind = isNamedImage(entry) ? 'image' : await kindOf(entry, path)
-        if (kind === 'folder') folders.push(name)
-        else if (kind === 'image') files.push(name)
+        if (kind === 'folder') foundFolders.add(name)
+        else if (kind === 'image') foundFiles.add(name)
         else if (kind === 'other') others.set(extname(name), (others.get(extname(name)) ?? 0) + 1)
       }
     }
-    for (const name of await sortStrings(files)) {
-      images.push(relative + name)
-      if (images.length % namesPerTurn === 0) await nextTurn()
-    }
-    return sortStrings(folders)
+    for await (const names of foundFiles.inOrder()) for (const name of names) images.push(relative + name)
+    for await (const names of foundFolders.inOrder()) for (const name of names) folders.push(name)
+    return folders
   }
 
   async function walk(relative: string): Promise<void> {
-    for (const name of await list(relative)) await walk(`${relative}${name}/`)
+    const names = await list(relative)
+    for (let at = 0; at < names.length; at++) await walk(`${relative}${names.at(at)}/`)
   }
 
   const names = await list('')
   const inRoot = images.length
   const folders: { name: string; first: number }[] = []
   const emptyFolders: string[] = []
-  for (const name of names) {
+  for (let at = 0; at < names.length; at++) {
+    const name = names.at(at) ?? ''
     const first = images.length
     await walk(`${name}/`)
     if (images.length > first) folders.push({ name, first })

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path'
 
 import { imageFolder } from '../../../src/data/sources/image-folder.js'
 import { openData } from '../../../src/data/sources/registry.js'
-import { sortStrings } from '../../../src/data/sources/yielding-sort.js'
+import { SortedNames } from '../../../src/data/sources/sorted-names.js'
+import { turnsDuring } from '../../support/event-loop.js'
 import { drawImage, encodeImage } from '../../support/images.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
@@ -108,10 +109,18 @@ test('can be aborted', async () => {
   await expect(imageFolder(folder(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
 })
 
-test('sorts as Array.sort does, whatever the length', async () => {
+test('sorts as Array.sort does, whatever the number, with turns for others between', async () => {
   for (const length of [0, 1, 8192, 8193, 40_000]) {
-    const strings = Array.from({ length }, (_, i) => `n${(i * 7919) % 10_007}`)
-    expect(await sortStrings(strings)).toEqual([...strings].sort())
+    const starts = ['a', 'ä', '\ufb01', '\u{1f600}'] // the last two: by code units the other way round than by code points
+    const strings = Array.from({ length }, (_, i) => `${starts[i % 4]}${(i * 7919) % 10_007}`)
+    const names = new SortedNames()
+    for (const name of strings) names.add(name)
+    const sorted: string[] = []
+    const turns = await turnsDuring(async () => {
+      for await (const some of names.inOrder()) sorted.push(...some)
+    })
+    expect(sorted).toEqual([...strings].sort())
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(length / 8192))
   }
 })
 

@@ -2,7 +2,9 @@ import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
+import { subset } from '../../../src/data/combine.js'
 import type { Dataset } from '../../../src/data/dataset.js'
+import { dealToRank, epochOrder } from '../../../src/data/order.js'
 import { splitMemberName } from '../../../src/data/sources/tar-index.js'
 import { type WebDatasetOptions, webDataset } from '../../../src/data/sources/web-dataset.js'
 import { type Members, tar, writeTar } from '../../support/tar.js'
@@ -258,6 +260,26 @@ test('reads in order are few and large, others are of one image each', async () 
     for (let i = 0; i < 300; i++) {
       const image = await set.get(order(i))
       expect(Buffer.compare(image as Buffer, Buffer.alloc(9000, order(i)))).toBe(0)
+    }
+  }
+})
+
+test('ranks that the shards do not divide have equally many images each, and none twice', async () => {
+  const sizes = [7, 1, 12] // images in each of three shards
+  for (const [shard, size] of sizes.entries())
+    await writeTar(
+      at(`x-${shard}.tar`),
+      Array.from({ length: size }, (_, i) => [`${i}.jpg`, `${shard}/${i}`]),
+    )
+  const set = await webDataset(at('x-{0..2}.tar'), { index: false })
+  for (const ranks of [1, 2, 3, 4, 7]) {
+    for (const epoch of [0, 1]) {
+      const order = await epochOrder(set.length, 1, epoch)
+      const seen = await Promise.all(
+        Array.from({ length: ranks }, async (_, rank) => contents(subset(set, dealToRank(order, rank, ranks)))),
+      )
+      expect(seen.map((images) => images.length)).toEqual(Array(ranks).fill(Math.floor(20 / ranks)))
+      expect(new Set(seen.flat()).size).toBe(seen.flat().length)
     }
   }
 })

@@ -97,7 +97,8 @@ describe('a Context Autoencoder', () => {
       return { values, gradients: (await trainer.state()).tensors }
     }
     const [one, two] = await Promise.all([trained([whole]), trained([half(0), half(2)])])
-    for (const [name, value] of Object.entries(one.values)) expect(two.values[name]).toBeCloseTo(value, 4)
+    const { relative_loss: _, ...sums } = one.values // a ratio: each part is measured by the variance of its own pixels
+    for (const [name, value] of Object.entries(sums)) expect(two.values[name]).toBeCloseTo(value, 4)
     for (const [name, tensor] of Object.entries(one.gradients)) expectClose(name, two.gradients[name], tensor, 1e-5)
   })
 
