@@ -179,6 +179,14 @@ export const optionDocs = {
     figureImages: 'Images shown in a picture of reconstructions.',
     holdout: 'Images kept out of training, for pictures and for measuring reconstructions.',
   },
+  trainerFields: {
+    weightDecay: 'Decoupled weight decay of matrices, class and mask token.',
+    beta1: "AdamW: decay of the gradient's mean.",
+    beta2: "AdamW: decay of the squared gradient's mean.",
+    eps: "AdamW: added to the root of the squared gradient's mean.",
+    clipNorm: 'Largest norm of all gradients together; 0 leaves them as they are.',
+    seed: 'Names all random draws: crops, masks, order, start weights, drop path.',
+  },
   pretextFields: {
     decoderDim: 'Width of regressor and decoder: a multiple of `decoderHeads` and of 4.',
     decoderHeads: 'Attention heads of regressor and decoder.',

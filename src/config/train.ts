@@ -88,9 +88,15 @@ export const outputFields = {
 /** Everything about a run but its model. */
 export const trainFields = { ...runFields, ...optimizerFields, ...outputFields, ...dataFields } as const
 
-const { weightDecay, beta1, beta2, eps, clipNorm } = optimizerFields
 /** What a trainer without a run is given: the loop and its schedules are its owner's. */
-export const trainerFields = { weightDecay, beta1, beta2, eps, clipNorm, seed: runFields.seed } as const satisfies Fields
+export const trainerFields = {
+  weightDecay: optimizerFields.weightDecay,
+  beta1: optimizerFields.beta1,
+  beta2: optimizerFields.beta2,
+  eps: optimizerFields.eps,
+  clipNorm: optimizerFields.clipNorm,
+  seed: runFields.seed,
+} as const satisfies Fields
 
 /** Everything that says how a run trains, resolved; `config.json` of a run holds it. */
 export type TrainConfig = Infer<typeof trainFields> & { /** Name of the pre-training method. */ readonly method: string }
