@@ -116,13 +116,16 @@ at::Tensor Args::optionalTensor(const Napi::Value& value, const char* name) {
   return tensorFromJs(value, name);
 }
 
-std::vector<at::Tensor> Args::tensors(size_t position) {
+std::vector<at::Tensor> Args::tensors(size_t position, KeepAlive& keep) {
   const Napi::Value v = value(position);
   if (!v.IsArray()) refuse(position, "a list of tensors");
   const auto array = v.As<Napi::Array>();
   std::vector<at::Tensor> list;
-  for (uint32_t i = 0; i < array.Length(); ++i)
-    list.push_back(tensorFromJs(array.Get(i), cae::text(function_, " tensor ", i)));
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value tensor = array.Get(i);
+    list.push_back(tensorInPlace(tensor, cae::text(function_, " tensor ", i)));
+    keep.add(tensor.As<Napi::Object>().Get("data").As<Napi::Object>());
+  }
   return list;
 }
 

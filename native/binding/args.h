@@ -10,6 +10,7 @@
 
 #include "base/config_reader.h"
 #include "binding/handles.h"
+#include "binding/keep_alive.h"
 
 namespace cae::binding {
 
@@ -37,8 +38,8 @@ class Args {
     return fromHandle<T>(value(position), kind);
   }
 
-  /// A list of tensors, as tensor().
-  std::vector<at::Tensor> tensors(size_t position);
+  /// A list of tensors, as tensorInPlace(): `keep` gets their arrays.
+  std::vector<at::Tensor> tensors(size_t position, KeepAlive& keep);
 
   template <class T>
   std::vector<std::shared_ptr<T>> handles(size_t position, HandleKind kind) {

@@ -143,7 +143,8 @@ Napi::Value modelWrite(const Napi::CallbackInfo& info) {
   Args args(info, "modelWrite");
   const auto model = args.handle<Model>(0, HandleKind::kModel);
   const auto names = args.texts(1);
-  const auto values = args.tensors(2);
+  KeepAlive keep;
+  const auto values = args.tensors(2, keep);
   args.done();
   return submit(
       info.Env(), executorOf(info.Env(), *model),
@@ -152,7 +153,7 @@ Napi::Value modelWrite(const Napi::CallbackInfo& info) {
         if (const auto trainer = model->trainer.lock()) trainer->weightsChanged();
         return Nothing{};
       },
-      nothingToJs);
+      nothingToJs, std::move(keep));
 }
 
 Napi::Value modelForward(const Napi::CallbackInfo& info) {

@@ -7,30 +7,12 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "binding/env_data.h"
 #include "binding/errors.h"
+#include "binding/keep_alive.h"
 
 namespace cae::binding {
-
-/// JS values that must outlive a task (typed arrays read by another thread). Freed on the JS thread only.
-class KeepAlive {
- public:
-  KeepAlive() = default;
-  KeepAlive(KeepAlive&&) = default;
-  KeepAlive& operator=(KeepAlive&&) = default;
-
-  void add(const Napi::Object& value) { references_.push_back(Napi::Persistent(value)); }
-
-  /// For the case that the environment is gone: it has freed the references itself.
-  void abandon() {
-    for (auto& reference : references_) reference.SuppressDestruct();
-  }
-
- private:
-  std::vector<Napi::ObjectReference> references_;
-};
 
 /// Keeps the promise of a finished job.
 template <class Job>

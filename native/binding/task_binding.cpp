@@ -171,7 +171,8 @@ Napi::Value linearProbeWrite(const Napi::CallbackInfo& info) {
   Args args(info, "linearProbeWrite");
   const auto probe = args.handle<LinearProbe>(0, HandleKind::kLinearProbe);
   const auto names = args.texts(1);
-  const auto values = args.tensors(2);
+  KeepAlive keep;
+  const auto values = args.tensors(2, keep);
   args.done();
   return submit(
       info.Env(), executorOf(info.Env(), *probe),
@@ -179,7 +180,7 @@ Napi::Value linearProbeWrite(const Napi::CallbackInfo& info) {
         writeTensors(namedState(*probe), names, values);
         return Nothing{};
       },
-      nothingToJs);
+      nothingToJs, std::move(keep));
 }
 
 }  // namespace cae::binding

@@ -134,7 +134,8 @@ Napi::Value trainerWrite(const Napi::CallbackInfo& info) {
   Args args(info, "trainerWrite");
   const TrainerBox box = trainerOf(args, 0);
   const auto names = args.texts(1);
-  const auto values = args.tensors(2);
+  KeepAlive keep;
+  const auto values = args.tensors(2, keep);
   const int64_t updates = args.integer(3);
   args.done();
   return submit(
@@ -144,7 +145,7 @@ Napi::Value trainerWrite(const Napi::CallbackInfo& info) {
         trainer->setUpdates(updates);
         return Nothing{};
       },
-      nothingToJs);
+      nothingToJs, std::move(keep));
 }
 
 Napi::Value trainerUpdates(const Napi::CallbackInfo& info) {

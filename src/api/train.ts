@@ -26,7 +26,7 @@ import { Listeners } from '../train/listeners.js'
 import type { Picture } from '../train/pictures.js'
 import { planRun, scheduleAt } from '../train/plan.js'
 import { TrainRun } from '../train/run.js'
-import { compareMachines, compareRuns, type RunConfig } from '../train/run-config.js'
+import { assertSameData, compareMachines, compareRuns, type RunConfig } from '../train/run-config.js'
 import { runSession } from '../train/session.js'
 import { Peekable, stepBatches } from '../train/step-batches.js'
 import { restoreTensors } from '../train/tensor-files.js'
@@ -118,6 +118,8 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   const device = chooseDevice(addon, wantedDevice(resolved, earlier))
   addon.configure({ threads: resolved.train.threads, deterministic: resolved.train.deterministic })
   const dataset = await openData(options.data, signal ? { signal } : {})
+  const data = describeData(options.data, dataset)
+  if (earlier && !resolved.train.allowConfigChange) assertSameData(earlier.config.data, data, earlier.path)
   const { training, heldOut } = await splitImages(dataset, resolved.train.holdout, resolved.train.seed)
   const plan = planRun(resolved.train, training.length, {
     lrSteps: (steps) => method.lrSteps?.(resolved.model, steps) ?? steps,
@@ -152,7 +154,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
     format: 1,
     model: resolved.model,
     train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
-    data: describeData(options.data, dataset),
+    data,
     ...targets?.identity,
     ...(await describeVersions(addon)),
   }

@@ -36,11 +36,11 @@ export async function writeWeights(
   try {
     for (const [at, group] of groups.entries()) {
       const tensors = await coming
+      await writing // of the group before, out of the memory that is read into now
       coming = read(at + 1)
-      for (const [index, { data }] of tensors.entries()) watch.note(group[index]?.name ?? '', data)
-      await writing
       const names = group.map(({ name }) => name)
-      writing = addon.modelWrite(handle.get(), names, tensors) // the call itself copies: the memory can be used again
+      writing = addon.modelWrite(handle.get(), names, tensors)
+      for (const [index, { data }] of tensors.entries()) watch.note(group[index]?.name ?? '', data)
     }
   } finally {
     await Promise.allSettled([coming, writing])

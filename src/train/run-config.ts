@@ -87,9 +87,7 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
     ...differences({ ...before.train }, { ...now.train })
       .filter(({ name }) => !free.has(name))
       .map((change) => (change.name === 'steps' ? { ...change, name: stepsName, unit: ' steps' } : change)),
-    ...differences({ images: before.data.images, names: before.data.names }, { images: now.data.images, names: now.data.names })
-      .slice(0, 1)
-      .map((change) => ({ ...change, name: `data (${change.name})` })),
+    ...dataChanges(before.data, now.data),
     ...targetChanges('the tokenizer of `target` (sha256)', before.tokenizer, now.tokenizer),
     ...targetChanges('the encoder of `target` (sha256)', before.tower, now.tower),
   ]
@@ -101,7 +99,26 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
   if (now.train.allowConfigChange) {
     return `the run goes on otherwise than it began, and ends otherwise than an unbroken one would: ${list.join('; ')}`
   }
-  throw new CaeError('ERR_CAE_OPTION', {
+  throw refusal(list, path)
+}
+
+/**
+ * The same of the data alone, before an image is read: of other images, each would be set apart as changed.
+ * @throws {CaeError} ERR_CAE_OPTION
+ */
+export function assertSameData(before: RunData, now: RunData, path: string): void {
+  const list = dataChanges(before, now).map(({ name, was, is }) => `${name} was ${JSON.stringify(was)}, is ${JSON.stringify(is)}`)
+  if (list.length > 0) throw refusal(list, path)
+}
+
+function dataChanges(before: RunData, now: RunData): Change[] {
+  return differences({ images: before.images, names: before.names }, { images: now.images, names: now.names })
+    .slice(0, 1)
+    .map((change) => ({ ...change, name: `data (${change.name})` }))
+}
+
+function refusal(list: readonly string[], path: string): CaeError {
+  return new CaeError('ERR_CAE_OPTION', {
     what: `a resumed run must go on as it began, but ${list.join('; ')}`,
     where: path,
     todo:
