@@ -63,7 +63,8 @@ function docsModule() {
 const evaluationText =
   '`evaluate`, `embed` and `cae-torch eval knn`, `eval linear`, `embed`. All of them take the options under *Images*; those under *Machine* go to `Encoder.load`.'
 
-const importText = '`Encoder.load`, `importWeights`, `inspect` and `cae-torch import`, `inspect`, `embed`, `eval`, for weights that others have trained.'
+const importText =
+  '`Encoder.load`, `importWeights`, `inspect` and `cae-torch import`, `inspect`, `embed`, `eval`, for weights that others have trained.'
 
 /** docs/options.md, from lib/. */
 function manual() {

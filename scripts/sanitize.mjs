@@ -2,21 +2,20 @@
 //   address    AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer: C++ tests; from Node a training, and the tests of the border
 //   undefined  UndefinedBehaviorSanitizer alone, with the pools of tensor memory that AddressSanitizer leaves out: the same
 //   thread     ThreadSanitizer: the executor and its shared-out tasks, without libtorch and Node, neither of which is built for it
-// What is suppressed, and why, stands in test/native/sanitizers/. docs/reliability.md says what came of it.
+// Nothing is suppressed. docs/reliability.md says what came of it.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const suppressions = (name) => `suppressions=${join(root, 'test/native/sanitizers', name)}`
 const modes = {
   address: { flags: 'address,undefined', targets: ['cae_torch', 'cae_tests'], preload: ['libasan.so', 'libstdc++.so'] },
   undefined: { flags: 'undefined', targets: ['cae_torch', 'cae_tests'], preload: [] },
   thread: { flags: 'thread', targets: ['executor_test'], preload: [] },
 }
 const [mode] = process.argv.slice(2)
-if (!(mode in modes)) {
+if (mode === undefined || !(mode in modes)) {
   console.error(`usage: npm run sanitize -- ${Object.keys(modes).join(' | ')}`)
   process.exit(2)
 }
@@ -28,10 +27,9 @@ const env = {
   ...process.env,
   OMP_NUM_THREADS: '2',
   OMP_WAIT_POLICY: 'passive',
-  UBSAN_OPTIONS: `halt_on_error=1:print_stacktrace=1:${suppressions('undefined.txt')}`,
+  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1',
-  LSAN_OPTIONS: `${suppressions('leaks.txt')}:print_suppressions=0`,
-  TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:${suppressions('threads.txt')}`,
+  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
 }
 /** Node leaves most of its memory to the end of the process: from there only wrong accesses count, not leaks. */
 const nodeEnv = {

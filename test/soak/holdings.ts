@@ -16,7 +16,7 @@ export interface Holdings {
 const allowances: Readonly<Record<keyof Holdings, { readonly share: number; readonly least: number }>> = {
   residentMiB: { share: 0.02, least: 16 },
   fileDescriptors: { share: 0, least: 2 },
-  threads: { share: 0, least: 1 },
+  threads: { share: 0, least: 4 }, // pools of libuv and sharp fill as they are needed
   handles: { share: 0, least: 2 },
   cpuTensors: { share: 0.02, least: 20 },
   cpuTensorMiB: { share: 0.02, least: 4 },

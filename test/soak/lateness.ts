@@ -22,8 +22,11 @@ export class LatenessTimer {
   private counts = new Uint32Array(100_000)
   private max = 0
   private next = performance.now() + intervalMs
+  /** Of the last tick, which may still turn out to come from a stop. */
+  private lastLate: number | undefined
   private readonly timer = setInterval(() => this.tick(), intervalMs)
   private readonly goOn = () => {
+    this.lastLate = undefined
     this.next = performance.now() + intervalMs
   }
 
@@ -32,17 +35,24 @@ export class LatenessTimer {
   }
 
   private tick(): void {
+    this.count()
     const now = performance.now()
-    const late = Math.max(0, now - this.next)
+    this.lastLate = Math.max(0, now - this.next)
     this.next = now + intervalMs
-    const bin = Math.min(Math.floor(late * 10), this.counts.length - 1)
+  }
+
+  private count(): void {
+    if (this.lastLate === undefined) return
+    const bin = Math.min(Math.floor(this.lastLate * 10), this.counts.length - 1)
     this.counts[bin] = (this.counts[bin] ?? 0) + 1
-    this.max = Math.max(this.max, late)
+    this.max = Math.max(this.max, this.lastLate)
+    this.lastLate = undefined
   }
 
   /** What was seen since the start or the last call; counting begins anew. */
   take(): Lateness {
     this.tick() // a timer that never got its turn counts as well
+    this.count()
     const ticks = this.counts.reduce((sum, count) => sum + count, 0)
     let seen = 0
     const bin = this.counts.findIndex((count) => {

@@ -67,6 +67,7 @@ async function main(): Promise<void> {
     steps,
     batchSize,
     precision: 'fp32',
+    cache: 2 ** 26, // full soon, and most images are decoded again and again
     checkpointEvery: Math.ceil(steps / 80),
     figureEvery: Math.ceil(steps / 40),
   }
