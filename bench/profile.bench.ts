@@ -12,15 +12,14 @@ const run = promisify(execFile)
 
 /** What a function's time is spent for: the first row that knows its name. JIT code of oneDNN is told by its map file. */
 const kinds: readonly (readonly [kind: string, names: RegExp])[] = [
-  ['products (oneDNN, BLAS)', /jit_.*(gemm|brgemm|matmul)|brgemm|gemm|mkl_|avx512_core.*kernel/i],
-  ['copies into products’ layout (oneDNN)', /reorder|copy_[ab]|transpose|pack/i],
-  ['attention’s softmax and heads', /softmax|attention|heads|Heads/i],
-  ['norms and residuals', /addNorm|add_norm|norm/i],
-  ['GELU and bias', /gelu|biasGelu|BiasGelu/i],
-  ['optimizer', /updateRange|adamw|squaredSum|ofPiece|ofAll/i],
-  ['waiting for the other thread', /gomp_|omp_|futex|sched_yield/i],
-  ['memory: pages, copies, zeros', /clear_page|page_fault|memset|memcpy|memmove|clear_huge|mmap|munmap|madvise|alloc|free/i],
-  ['other operators of libtorch', /at::|c10::|torch::|vectorized|cpu_kernel|native/i],
+  ['copies into the products’ layout', /copy_[ab]|reorder|scopy|transpose/i],
+  ['products', /gemm|JIT/i],
+  ['waiting for the other thread', /libgomp|futex|sched_yield/i],
+  ['optimizer and norm of gradients', /updateRange|adamw|ofPiece|ofAll|ofBlock/i],
+  ['GELU and bias', /gelu/i],
+  ['norms and residuals', /addNorm|addRow|normRow|rowParts/i],
+  ['attention without its products', /softmax|attention|heads|expf/i],
+  ['memory: pages, copies, zeros', /clear_page|clear_huge|page_fault|memset|memcpy|memmove|malloc|free|direct_copy/i],
 ]
 
 /** Where the processor's time of a step goes, by samples of perf over all threads of a process that does nothing but steps. */
@@ -64,6 +63,8 @@ export const profileBench = defineBench({
         'none',
         '--sort',
         'dso,symbol',
+        '-t',
+        ';',
         '--percent-limit',
         '0.05',
       ]
@@ -89,12 +90,14 @@ interface Sampled {
   readonly name: string
 }
 
-/** Lines such as `12.34%  libtorch_cpu.so  [.] at::native::...`. */
+/** Lines such as `12.34;libtorch_cpu.so;[.] at::native::...`; generated code is in `[JIT] tid 123`. */
 function parse(report: string): Sampled[] {
-  return [...report.matchAll(/^\s*([\d.]+)%\s+(\S+)\s+\[(.)\]\s+(.+?)\s*$/gm)].map(([, share, dso, space, symbol]) => ({
-    share: Number(share),
-    name: `${space === 'k' ? 'kernel' : (dso ?? '')}: ${(symbol ?? '').slice(0, 160)}`,
-  }))
+  return report.split('\n').flatMap((line) => {
+    const [share = '', dso = '', ...symbol] = line.split(';')
+    const [, space, name] = /^\[(.)\]\s+(.*?)\s*$/.exec(symbol.join(';').trim()) ?? []
+    if (name === undefined) return []
+    return { share: Number.parseFloat(share), name: `${space === 'k' ? 'kernel' : dso.trim()}: ${name.slice(0, 160)}` }
+  })
 }
 
 function byKind(functions: readonly Sampled[]): Map<string, number> {
