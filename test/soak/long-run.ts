@@ -23,6 +23,12 @@ interface Soak {
   readonly events: Map<string, number>
 }
 
+/** Of a timer beside the training, and of one in an idle process. */
+interface Late {
+  readonly training: Lateness
+  readonly idle: Lateness
+}
+
 /** Trains from where `options.out` stands up to `until` steps, then aborts; to the end when that is the last one. Gives the step it got to. */
 async function trainPart(options: TrainOptions, until: number, sampleEvery: number, soak: Soak): Promise<number> {
   let step = 0
@@ -45,8 +51,8 @@ async function trainPart(options: TrainOptions, until: number, sampleEvery: numb
 }
 
 /**
- * A long training with all that a service has beside it, stopped and resumed many times: `npm run soak -- [--steps N] [--stops N]`. Fails unless
- * what the process holds stays flat and timers are on time.
+ * A long training with all that a service has beside it, stopped and resumed many times: `npm run soak -- [--steps N] [--stops N] [--untimed]`.
+ * Fails unless what the process holds stays flat and, but for `--untimed`, timers are on time.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -55,6 +61,8 @@ async function main(): Promise<void> {
       stops: { type: 'string', default: '19' },
       'batch-size': { type: 'string', default: '8' },
       data: { type: 'string', default: emoji },
+      /** Lateness is told and not judged: for machines that others work on. */
+      untimed: { type: 'boolean', default: false },
     },
   })
   const [steps, stops, batchSize] = [values.steps, values.stops, values['batch-size']].map(Number) as [number, number, number]
@@ -87,12 +95,12 @@ async function main(): Promise<void> {
       say(part, done, soak.atRest.at(-1) as Holdings, performance.now() - started)
     }
     const late = { training: timer.take(), idle: await neighbour.take() }
-    const complaints = [...report(soak, late)]
+    const complaints = [...report(soak, late), ...(values.untimed ? [] : lateness(late))]
     const seconds = (performance.now() - started) / 1000
     print(
       `\n${done} steps of batch ${batchSize}, ${stops} stops, ${seconds.toFixed(0)} s, ${availableParallelism()} cores, Node ${process.version}`,
     )
-    print(complaints.length === 0 ? 'flat and on time' : complaints.join('\n'))
+    print(complaints.length > 0 ? complaints.join('\n') : values.untimed ? 'flat' : 'flat and on time')
     if (complaints.length > 0) process.exitCode = 1
   } finally {
     timer.stop()
@@ -101,7 +109,7 @@ async function main(): Promise<void> {
 }
 
 /** Prints the tables; yields what is not as it should be. */
-function* report({ samples, atRest, events }: Soak, late: { readonly training: Lateness; readonly idle: Lateness }): Generator<string> {
+function* report({ samples, atRest, events }: Soak, late: Late): Generator<string> {
   print(`\n${samples.length} samples; events: ${[...events].map(([type, count]) => `${count} ${type}`).join(', ')}\n`)
   print('| held | at first | 2nd quarter | last quarter | most | growth allowed | |\n| --- | --- | --- | --- | --- | --- | --- |')
   for (const { name, first, secondQuarter, lastQuarter, max, allowed, isFlat } of flatness(samples)) {
@@ -120,7 +128,9 @@ function* report({ samples, atRest, events }: Soak, late: { readonly training: L
   for (const [name, { ticks, p99Ms, maxMs, over50 }] of Object.entries(late)) {
     print(`| ${name} | ${ticks} | ${p99Ms.toFixed(1)} ms | ${maxMs.toFixed(1)} ms | ${over50} |`)
   }
-  const { training, idle } = late
+}
+
+function* lateness({ training, idle }: Late): Generator<string> {
   if (training.p99Ms > idle.p99Ms + allowedLateMs.p99)
     yield `timers are late: p99 ${training.p99Ms} ms, in an idle process ${idle.p99Ms} ms`
   if (training.maxMs > idle.maxMs + allowedLateMs.max)
