@@ -133,7 +133,11 @@ class TokenizerMethod : public Method {
   void moveAverage(double decay) {
     if (!average_) return;
     const at::NoGradGuard noGrad;
-    at::_foreach_lerp_(average_->parameters(), net_->parameters(), 1 - decay);
+    if (decay == 0) {  // a copy: what lay in the average before may be no number, of which nothing is left only here
+      at::_foreach_copy_(average_->parameters(), net_->parameters());
+    } else {
+      at::_foreach_lerp_(average_->parameters(), net_->parameters(), 1 - decay);
+    }
   }
 
   torch::nn::Module root_;

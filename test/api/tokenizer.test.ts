@@ -18,6 +18,17 @@ describe.each([
   ["DALL-E's", tinyTokenizer, 2],
   ['the light', tinyLight, 4],
 ] as const)('%s tokenizer', (_, config, side) => {
+  test('starts from finite weights whatever lay in its memory before', async () => {
+    {
+      await using full = await create(config)
+      const weights = Object.entries(await full.weights())
+      const bad = weights.map(([name, { data, shape }]) => [name, { data: new Float32Array(data.length).fill(Number.NaN), shape }] as const)
+      await full.loadWeights(Object.fromEntries(bad))
+    }
+    await using tokenizer = await create(config)
+    for (const { data } of Object.values(await tokenizer.weights())) expect(data.every(Number.isFinite)).toBe(true)
+  })
+
   test('makes ids of images, and images of ids', async () => {
     await using tokenizer = await create(config)
     const ids = await tokenizer.encode(images)
