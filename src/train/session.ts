@@ -1,6 +1,7 @@
 import type { TrainConfig } from '../config/train.js'
 import type { SeenContent } from '../data/seen-content.js'
 import { CaeError } from '../errors.js'
+import { countNonFinite } from '../io/finite-watch.js'
 import type { RunFolder } from '../io/run-folder.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
@@ -207,7 +208,7 @@ async function checkpointContent(
 ): Promise<CheckpointContent> {
   const { step, state } = progress
   const assertFinite = (name: string, data: Float32Array): void => {
-    if (!allFinite(data)) throw notFinite(name, step, newest)
+    if (countNonFinite(data) > 0) throw notFinite(name, step, newest)
   }
   return {
     step,
@@ -216,13 +217,6 @@ async function checkpointContent(
     optimizer: await copiedEntries(addon.trainerTensors(trainer), (names) => addon.trainerRead(trainer, names)),
     state,
   }
-}
-
-/** Of a sum of 0 · x nothing is left but NaN, and that only when some x is not finite: no branch an element. */
-function allFinite(data: Float32Array): boolean {
-  let sum = 0
-  for (let at = 0; at < data.length; at++) sum += 0 * (data[at] ?? 0)
-  return sum === 0
 }
 
 function notFinite(tensor: string, step: number, newest: string | undefined): CaeError {

@@ -117,7 +117,7 @@ test(
       const alone = await train(folder + '/alone')
       const rounds = []
       for (let round = 0; round < ${workers}; round++) {
-        const worker = new Worker(${JSON.stringify(program)}, { eval: true, workerData: folder + '/worker-' + round })
+        const worker = new Worker(${JSON.stringify(program)}, { eval: true, workerData: folder + '/terminated-' + round })
         await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
         await sleep(3 * (round % 17)) // before, in and after a checkpoint
         await worker.terminate()
