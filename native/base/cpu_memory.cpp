@@ -3,6 +3,7 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -175,6 +176,14 @@ class CpuMemory final : public c10::Allocator {
   }
 };
 
+/// Advises about the pages that lie whole in a piece of memory. Advice that is not taken changes nothing but the time.
+[[maybe_unused]] void adviseInside(void* begin, size_t bytes, int advice) {
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = roundUp(reinterpret_cast<uintptr_t>(begin), page);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
+}
+
 }  // namespace
 
 void installCpuMemory() {
@@ -186,6 +195,24 @@ void installCpuMemory() {
 
 void releaseCpuMemory() {
   for (Pool& pool : pools()) pool.release();
+}
+
+SmallPages::SmallPages(void* begin, size_t bytes) : begin_(begin), bytes_(bytes) {
+#if defined(MADV_NOHUGEPAGE)
+  adviseInside(begin_, bytes_, MADV_NOHUGEPAGE);
+#endif
+}
+
+SmallPages::~SmallPages() {
+#if defined(MADV_HUGEPAGE)
+  adviseInside(begin_, bytes_, MADV_HUGEPAGE);  // what the next owner of the memory touches first
+#endif
+}
+
+void SmallPages::touch(void* begin, size_t bytes) {
+#if defined(MADV_POPULATE_WRITE)
+  adviseInside(begin, bytes, MADV_POPULATE_WRITE);  // Linux 5.14; refused by older ones, and then a page at a time
+#endif
 }
 
 CpuMemoryUse cpuMemoryUse() {

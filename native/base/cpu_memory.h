@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace cae {
@@ -12,6 +13,24 @@ void installCpuMemory();
 
 /// Returns to the system what the pools hold and nobody uses.
 void releaseCpuMemory();
+
+/// While it lives, memory that nobody has touched yet comes in small pages. For what is written once, in order and by
+/// several threads, such as weights from a file: a huge page is cleared whole by one of them, while on virtual machines
+/// the host may still have to find it (docs/performance.md). What was touched before stays as it is.
+class SmallPages {
+ public:
+  SmallPages(void* begin, size_t bytes);
+  ~SmallPages();
+  SmallPages(const SmallPages&) = delete;
+  SmallPages& operator=(const SmallPages&) = delete;
+
+  /// Gets the pages of a part in one call instead of one by one at the first touch of each.
+  static void touch(void* begin, size_t bytes);
+
+ private:
+  void* begin_;
+  size_t bytes_;
+};
 
 /// Blocks of the pools that somebody holds. The storage of a tensor is one block.
 struct CpuMemoryUse {

@@ -27,6 +27,8 @@ constexpr Entry kEntries[] = {
     {"modelRead", modelRead, "(model: ModelHandle, names: readonly string[]) => Promise<F32Tensor[]>"},
     {"modelWrite", modelWrite,
      "(model: ModelHandle, names: readonly string[], tensors: readonly F32Tensor[]) => Promise<void>"},
+    {"modelFill", modelFill,
+     "(model: ModelHandle, names: readonly string[], values: readonly FileValues[]) => Promise<number[]>"},
     {"modelForward", modelForward,
      "(model: ModelHandle, batch: BatchHandle, options: ForwardOptions) => Promise<Record<string, F32Tensor>>"},
     {"modelEncodeBatch", modelEncodeBatch,

@@ -17,6 +17,7 @@ Napi::Value createModel(const Napi::CallbackInfo& info);
 Napi::Value modelTensors(const Napi::CallbackInfo& info);
 Napi::Value modelRead(const Napi::CallbackInfo& info);
 Napi::Value modelWrite(const Napi::CallbackInfo& info);
+Napi::Value modelFill(const Napi::CallbackInfo& info);
 Napi::Value modelForward(const Napi::CallbackInfo& info);
 Napi::Value modelEncodeBatch(const Napi::CallbackInfo& info);
 Napi::Value addLatents(const Napi::CallbackInfo& info);

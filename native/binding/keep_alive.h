@@ -15,6 +15,9 @@ class KeepAlive {
 
   void add(const Napi::Object& value) { references_.push_back(Napi::Persistent(value)); }
 
+  /// What was added first. On the JS thread only.
+  Napi::Value first() const { return references_.front().Value(); }
+
   /// For the case that the environment is gone: it has freed the references itself.
   void abandon() {
     for (auto& reference : references_) reference.SuppressDestruct();

@@ -1,10 +1,12 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "base/file_values.h"
 #include "binding/bindings.h"
 #include "binding/image_specs.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
+#include "binding/submit_copies.h"
 #include "binding/to_js.h"
 #include "ops/patches.h"
 
@@ -101,6 +103,35 @@ ForwardOptions readForwardOptions(const Napi::Value& value) {
   return options;
 }
 
+/// A list of FileValues of src/native/types.ts.
+std::vector<FileValues> readFileValues(const Napi::Value& value) {
+  constexpr at::ScalarType kTypes[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16};
+  CAE_CHECK(value.IsArray(), "ERR_CAE_INTERNAL", "modelFill: no list of values");
+  const auto list = value.As<Napi::Array>();
+  std::vector<FileValues> all;
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value each = list.Get(i);
+    CAE_CHECK(each.IsObject(), "ERR_CAE_INTERNAL", "modelFill: values are not an object");
+    const Config config = configFromJs(each.As<Napi::Object>());
+    ConfigReader reader(config, "modelFill");
+    all.push_back({.descriptor = static_cast<int>(reader.integer("descriptor")),
+                   .position = reader.integer("position"),
+                   .count = reader.integer("count"),
+                   .type = kTypes[reader.choice("dtype", {"F32", "F64", "F16", "BF16"})],
+                   .path = reader.word("path")});
+    reader.done();
+  }
+  return all;
+}
+
+Napi::Value countsToJs(Napi::Env env, const std::vector<int64_t>& counts) {
+  Napi::Array out = Napi::Array::New(env, counts.size());
+  for (size_t i = 0; i < counts.size(); ++i) {
+    out.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(counts[i])));
+  }
+  return out;
+}
+
 }  // namespace
 
 Napi::Value createModel(const Napi::CallbackInfo& info) {
@@ -134,9 +165,8 @@ Napi::Value modelRead(const Napi::CallbackInfo& info) {
   const auto model = args.handle<Model>(0, HandleKind::kModel);
   const auto names = args.texts(1);
   args.done();
-  return submit(
-      info.Env(), executorOf(info.Env(), *model),
-      [model, names] { return snapshot(pick(model->method->tensors(), names)); }, tensorsToJs);
+  return submitCopies(info.Env(), executorOf(info.Env(), *model),
+                      [model, names] { return pick(model->method->tensors(), names); });
 }
 
 Napi::Value modelWrite(const Napi::CallbackInfo& info) {
@@ -154,6 +184,22 @@ Napi::Value modelWrite(const Napi::CallbackInfo& info) {
         return Nothing{};
       },
       nothingToJs, std::move(keep));
+}
+
+Napi::Value modelFill(const Napi::CallbackInfo& info) {
+  Args args(info, "modelFill");
+  const auto model = args.handle<Model>(0, HandleKind::kModel);
+  const auto names = args.texts(1);
+  const std::vector<FileValues> values = readFileValues(args.value(2));
+  args.done();
+  return submit(
+      info.Env(), executorOf(info.Env(), *model),
+      [model, names, values] {
+        const std::vector<int64_t> nonFinite = fillFromFiles(pick(model->method->tensors(), names), values);
+        if (const auto trainer = model->trainer.lock()) trainer->weightsChanged();
+        return nonFinite;
+      },
+      countsToJs);
 }
 
 Napi::Value modelForward(const Napi::CallbackInfo& info) {

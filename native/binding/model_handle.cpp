@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
 #include <unordered_map>
+
+#include "binding/overwrite.h"
+#include "binding/to_js.h"
 
 namespace cae::binding {
 
@@ -40,12 +42,8 @@ Napi::Value tensorInfosToJs(Napi::Env env, const std::vector<NamedTensor>& tenso
   for (size_t i = 0; i < tensors.size(); ++i) {
     const NamedTensor& t = tensors[i];
     Napi::Object info = Napi::Object::New(env);
-    Napi::Array shape = Napi::Array::New(env, static_cast<size_t>(t.tensor.dim()));
-    for (int64_t d = 0; d < t.tensor.dim(); ++d) {
-      shape.Set(static_cast<uint32_t>(d), Napi::Number::New(env, static_cast<double>(t.tensor.size(d))));
-    }
     info.Set("name", Napi::String::New(env, t.name));
-    info.Set("shape", shape);
+    info.Set("shape", shapeToJs(env, t.tensor));
     info.Set("trainable", Napi::Boolean::New(env, t.trainable));
     info.Set("decay", Napi::Boolean::New(env, t.decay));
     out.Set(static_cast<uint32_t>(i), info);
@@ -65,21 +63,6 @@ std::vector<at::Tensor> pick(const std::vector<NamedTensor>& all, const std::vec
   return picked;
 }
 
-namespace {
-
-/// Memory sets the pace of a copy: a second thread would only take a core from whoever is reading the next tensors.
-void overwrite(const at::Tensor& target, const at::Tensor& value) {
-  const bool isPlain =
-      target.is_cpu() && target.scalar_type() == value.scalar_type() && target.is_contiguous() && value.is_contiguous();
-  if (isPlain) {
-    std::memcpy(target.data_ptr(), value.const_data_ptr(), value.nbytes());
-  } else {
-    target.copy_(value);
-  }
-}
-
-}  // namespace
-
 void writeTensors(const std::vector<NamedTensor>& all, const std::vector<std::string>& names,
                   const std::vector<at::Tensor>& values) {
   CAE_CHECK(names.size() == values.size(), "ERR_CAE_INTERNAL", names.size(), " names for ", values.size(), " tensors");
@@ -88,15 +71,7 @@ void writeTensors(const std::vector<NamedTensor>& all, const std::vector<std::st
     CAE_CHECK(targets[i].sizes() == values[i].sizes(), "ERR_CAE_CHECKPOINT", names[i], " has the shape ",
               values[i].sizes(), ", the model wants ", targets[i].sizes());
   }
-  const at::NoGradGuard noGrad;
   for (size_t i = 0; i < names.size(); ++i) overwrite(targets[i], values[i]);
-}
-
-std::vector<at::Tensor> snapshot(const std::vector<at::Tensor>& tensors) {
-  const at::NoGradGuard noGrad;
-  std::vector<at::Tensor> copies;
-  for (const at::Tensor& t : tensors) copies.push_back(t.detach().to(at::kCPU, t.scalar_type(), false, /*copy=*/true));
-  return copies;
 }
 
 }  // namespace cae::binding

@@ -34,7 +34,4 @@ std::vector<at::Tensor> pick(const std::vector<NamedTensor>& all, const std::vec
 void writeTensors(const std::vector<NamedTensor>& all, const std::vector<std::string>& names,
                   const std::vector<at::Tensor>& values);
 
-/// Copies every tensor to host memory that nothing else writes.
-std::vector<at::Tensor> snapshot(const std::vector<at::Tensor>& tensors);
-
 }  // namespace cae::binding

@@ -19,7 +19,11 @@ template <class Job>
 void settle(Napi::Env env, Job& job) {
   if (job.error) return job.deferred.Reject(toJsError(env, describe(job.error)).Value());
   try {
-    job.deferred.Resolve(job.toJs(env, *std::move(job.result)));
+    if constexpr (std::is_invocable_v<decltype(job.toJs), Napi::Env, decltype(*std::move(job.result)), KeepAlive&>) {
+      job.deferred.Resolve(job.toJs(env, *std::move(job.result), job.keep));
+    } else {
+      job.deferred.Resolve(job.toJs(env, *std::move(job.result)));
+    }
   } catch (const Napi::Error& e) {
     job.deferred.Reject(e.Value());
   } catch (...) {
@@ -27,8 +31,9 @@ void settle(Napi::Env env, Job& job) {
   }
 }
 
-/// Runs `work()` on `executor` and returns a promise of `toJs(env, result)`. The only place that knows promises, the
-/// thread-safe function, exception mapping and teardown. `work` runs off the JS thread and must touch no Napi value.
+/// Runs `work()` on `executor` and returns a promise of `toJs(env, result)`, or of `toJs(env, result, keep)`. The only
+/// place that knows promises, the thread-safe function, exception mapping and teardown. `work` runs off the JS thread
+/// and must touch no Napi value.
 template <class Work, class ToJs>
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Executor>& executor, Work work, ToJs toJs,
                    KeepAlive keep = {}) {

@@ -4,6 +4,7 @@
 #include "binding/bindings.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
+#include "binding/submit_copies.h"
 #include "binding/to_js.h"
 #include "tasks/feature_spread.h"
 #include "tasks/knn.h"
@@ -162,9 +163,8 @@ Napi::Value linearProbeRead(const Napi::CallbackInfo& info) {
   const auto probe = args.handle<LinearProbe>(0, HandleKind::kLinearProbe);
   const auto names = args.texts(1);
   args.done();
-  return submit(
-      info.Env(), executorOf(info.Env(), *probe), [probe, names] { return snapshot(pick(namedState(*probe), names)); },
-      tensorsToJs);
+  return submitCopies(info.Env(), executorOf(info.Env(), *probe),
+                      [probe, names] { return pick(namedState(*probe), names); });
 }
 
 Napi::Value linearProbeWrite(const Napi::CallbackInfo& info) {

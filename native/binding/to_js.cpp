@@ -30,18 +30,16 @@ Napi::Value dataToJs(Napi::Env env, const at::Tensor& tensor) {
 Napi::Value tensorToJs(Napi::Env env, const at::Tensor& tensor) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("data", dataToJs(env, tensor));
+  out.Set("shape", shapeToJs(env, tensor));
+  return out;
+}
+
+Napi::Value shapeToJs(Napi::Env env, const at::Tensor& tensor) {
   Napi::Array shape = Napi::Array::New(env, static_cast<size_t>(tensor.dim()));
   for (int64_t i = 0; i < tensor.dim(); ++i) {
     shape.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(tensor.size(i))));
   }
-  out.Set("shape", shape);
-  return out;
-}
-
-Napi::Value tensorsToJs(Napi::Env env, const std::vector<at::Tensor>& tensors) {
-  Napi::Array out = Napi::Array::New(env, tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i) out.Set(static_cast<uint32_t>(i), tensorToJs(env, tensors[i]));
-  return out;
+  return shape;
 }
 
 Napi::Value namedTensorsToJs(Napi::Env env, const std::map<std::string, at::Tensor>& tensors) {

@@ -12,7 +12,9 @@ namespace cae::binding {
 /// `{ data, shape }` with a copy of a CPU tensor: float32 (bf16 is widened), uint8 (bool too), int32 (int64 too).
 Napi::Value tensorToJs(Napi::Env env, const at::Tensor& tensor);
 
-Napi::Value tensorsToJs(Napi::Env env, const std::vector<at::Tensor>& tensors);
+/// Sizes as a list of numbers.
+Napi::Value shapeToJs(Napi::Env env, const at::Tensor& tensor);
+
 Napi::Value namedTensorsToJs(Napi::Env env, const std::map<std::string, at::Tensor>& tensors);
 Napi::Value numbersToJs(Napi::Env env, const std::map<std::string, double>& numbers);
 

@@ -3,6 +3,7 @@
 #include "binding/bindings.h"
 #include "binding/model_handle.h"
 #include "binding/submit.h"
+#include "binding/submit_copies.h"
 #include "binding/to_js.h"
 #include "train/trainer.h"
 
@@ -125,9 +126,8 @@ Napi::Value trainerRead(const Napi::CallbackInfo& info) {
   const TrainerBox box = trainerOf(args, 0);
   const auto names = args.texts(1);
   args.done();
-  return submit(
-      info.Env(), box.executor, [trainer = box.trainer, names] { return snapshot(pick(trainer->tensors(), names)); },
-      tensorsToJs);
+  return submitCopies(info.Env(), box.executor,
+                      [trainer = box.trainer, names] { return pick(trainer->tensors(), names); });
 }
 
 Napi::Value trainerWrite(const Napi::CallbackInfo& info) {

@@ -4,7 +4,6 @@ import { resolveFields } from '../config/resolve.js'
 import type { DeviceName } from '../config/train.js'
 import { encoderTensors } from '../import/encoder-tensors.js'
 import { openEncoderFile } from '../import/open-encoder.js'
-import type { Scratch } from '../io/tensor-bytes.js'
 import type { F32Tensor } from '../native/types.js'
 import { attachEncoder, createNativeEncoder, type NativeEncoder } from './native-model.js'
 import type { Precision } from './precision.js'
@@ -59,7 +58,8 @@ export class Encoder implements AsyncDisposable {
     const moves = file.report.matched.map((matched) => ({
       name: `encoder.${matched.name}`,
       shape: shapes.get(matched.name) ?? [],
-      read: (scratch: Scratch) => file.read(matched, scratch),
+      locate: () => file.locate(matched),
+      read: () => file.read(matched),
     }))
     try {
       tellWarnings(await writeWeights(native, moves), file.path)

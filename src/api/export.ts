@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { optionError, unknownName } from '../config/resolve.js'
-import type { EncoderFormat, EncoderWeights } from '../export/encoder-weights.js'
+import { CaeError } from '../errors.js'
+import type { EncoderFormat, EncoderWeights, LazyTensor } from '../export/encoder-weights.js'
 import { huggingFace } from '../export/hugging-face.js'
 import { onnx } from '../export/onnx/write.js'
 import { timm } from '../export/timm.js'
@@ -45,7 +46,7 @@ export interface ExportedModel {
 export async function exportModel(model: Encoder | ContextAutoencoder, { format, out }: ExportOptions): Promise<ExportedModel> {
   if (!exportFormats.includes(format)) throw unknownName('format', format, exportFormats)
   if (typeof out !== 'string' || out === '') throw optionError({ what: 'out is missing', todo: "out: 'exported'" })
-  const write = format === 'cae' ? wholeWriter(model) : encoderWriter(format, await encoderWeights(encoderOf(model)))
+  const write = format === 'cae' ? wholeWriter(model) : encoderWriter(format, encoderWeights(encoderOf(model)))
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw outputError(out, error)
   })
@@ -76,9 +77,17 @@ function wholeWriter(model: Encoder | ContextAutoencoder): Writer {
   }
 }
 
-async function encoderWeights({ addon, handle, config }: NativeEncoder): Promise<EncoderWeights> {
+function encoderWeights({ addon, handle, config }: NativeEncoder): EncoderWeights {
   const prefix = 'encoder.'
-  const names = addon.modelTensors(handle.get()).flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []))
-  const tensors = await addon.modelRead(handle.get(), names)
-  return { config, tensors: new Map(tensors.map((tensor, at) => [(names[at] ?? '').slice(prefix.length), tensor])) }
+  const tensors = new Map<string, LazyTensor>()
+  for (const { name, shape } of addon.modelTensors(handle.get())) {
+    if (!name.startsWith(prefix)) continue
+    const read = async () => {
+      const [tensor] = await addon.modelRead(handle.get(), [name])
+      if (!tensor) throw new CaeError('ERR_CAE_INTERNAL', { what: `the addon gave no tensor ${name}` })
+      return tensor.data
+    }
+    tensors.set(name.slice(prefix.length), { shape, read })
+  }
+  return { config, tensors }
 }

@@ -89,7 +89,7 @@ function recognise(files: readonly TensorFile[]): Omit<TokenizerSource, 'files' 
   const { config: described, method: kind = '' } = metadataOf(file)
   if (described === undefined) {
     const found = foreignTokenizer(files)
-    return found && { ...found, path, weights: { path, shapes: found.shapes, read: (name, scratch) => found.read(name, scratch) } }
+    return found && { ...found, path, weights: { path, shapes: found.shapes, locate: found.locate, read: found.read } }
   }
   if (!Object.hasOwn(tokenizers, kind)) return undefined
   const { method, config } = tokenizerOfFile(file)

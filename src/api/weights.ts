@@ -8,12 +8,11 @@ import { enumerate } from '../import/key-report.js'
 import { encoderAlone, metadataOf } from '../import/own-file.js'
 import { unwrap } from '../import/unwrap.js'
 import { writeSafetensors } from '../io/safetensors.js'
-import type { Scratch } from '../io/tensor-bytes.js'
 import { openTensorFile, type TensorFile } from '../io/tensor-file.js'
 import type { CAEConfigInput } from '../methods/cae.js'
 import { findMethod, type MethodName, type TokenizerMethodName, tokenizers } from '../methods/registry.js'
 import { type ModelConfig, resolveModel, resolveTokenizer, type TokenizerConfig } from '../methods/resolve.js'
-import type { F32Tensor, TensorInfo } from '../native/types.js'
+import type { F32Tensor, FileValues, TensorInfo } from '../native/types.js'
 import { tensorEntries } from '../train/tensor-files.js'
 import { assertWhole, type NativeModel } from './native-model.js'
 import { type WeightMove, writeWeights } from './write-weights.js'
@@ -44,8 +43,9 @@ export interface WeightSource {
   /** For messages. */
   readonly path: string | undefined
   readonly shapes: ReadonlyMap<string, readonly number[]>
-  /** @param scratch memory that the numbers may come in, until it is cleared */
-  read(name: string, scratch?: Scratch): Promise<F32Tensor> | F32Tensor
+  /** Where the values lie in a file as they are; undefined, as for those in memory: they must be read here. */
+  locate?(name: string): Promise<FileValues | undefined>
+  read(name: string): Promise<F32Tensor> | F32Tensor
 }
 
 /**
@@ -159,7 +159,13 @@ export function sourceOf(file: TensorFile): WeightSource {
     if (ours !== null) originals.set(ours ?? name, original)
   }
   const shapes = new Map([...originals].map(([ours, original]) => [ours, file.tensors.get(original)?.shape ?? []]))
-  return { path: file.path, shapes, read: (name, scratch) => file.readFloat32(originals.get(name) ?? name, scratch) }
+  const originalOf = (name: string) => originals.get(name) ?? name
+  return {
+    path: file.path,
+    shapes,
+    locate: (name) => file.locate(originalOf(name)),
+    read: (name) => file.readFloat32(originalOf(name)),
+  }
 }
 
 /** Loads weights from a path, or from memory. */
@@ -236,7 +242,12 @@ export async function loadSource(
   const needed = infos.filter(({ name }) => strict && !lacking?.has(name))
   assertLoadable(source, { infos, needed, plan, unused: strict ? unused : [] })
   const moves = [...plan].map(
-    ([name, from]): WeightMove => ({ name, shape: source.shapes.get(from) ?? [], read: (scratch) => source.read(from, scratch) }),
+    ([name, from]): WeightMove => ({
+      name,
+      shape: source.shapes.get(from) ?? [],
+      locate: async () => source.locate?.(from),
+      read: () => source.read(from),
+    }),
   )
   const warnings = await writeWeights({ addon, handle }, moves)
   for (const name of plan.keys()) lacking?.delete(name)

@@ -1,21 +1,19 @@
 import { FiniteWatch } from '../io/finite-watch.js'
-import { Scratch } from '../io/tensor-bytes.js'
-import type { F32Tensor } from '../native/types.js'
-import { float32Bytes, groupsOf } from '../train/tensor-files.js'
+import type { F32Tensor, FileValues } from '../native/types.js'
+import { groupsOf } from '../train/tensor-files.js'
 import type { NativeEncoder } from './native-model.js'
 
 /** A tensor of a network, and where its values come from. */
 export interface WeightMove {
   readonly name: string
   readonly shape: readonly number[]
-  read(scratch: Scratch): Promise<F32Tensor> | F32Tensor
+  /** Where they lie in a file as they are wanted; undefined: they come from `read`. */
+  locate(): Promise<FileValues | undefined>
+  read(): Promise<F32Tensor> | F32Tensor
 }
 
-/** Tensors are read and written in groups of about so many bytes: large enough that turns between threads do not count. */
-const groupBytes = 16 << 20
-
 /**
- * Writes weights into a network. While one group of tensors is copied into it, the next is read; no more than these two are in memory.
+ * Writes weights into a network: from files straight into its memory what lies there as it is wanted, and the rest group by group.
  * @returns what should be known of the values: see `FiniteWatch`
  */
 export async function writeWeights(
@@ -23,32 +21,25 @@ export async function writeWeights(
   moves: readonly WeightMove[],
 ): Promise<readonly string[]> {
   const watch = new FiniteWatch()
-  const groups = groupsOf(moves, groupBytes)
-  const most = groups.reduce((bytes, group) => Math.max(bytes, roomFor(group)), 0)
-  const scratches = [new Scratch(most), new Scratch(most)] as const
-  const read = async (at: number): Promise<readonly F32Tensor[]> => {
-    const scratch = scratches[at % 2 === 0 ? 0 : 1]
-    scratch.clear()
-    return Promise.all((groups[at] ?? []).map((move) => move.read(scratch)))
-  }
-  let coming = read(0)
-  let writing = Promise.resolve()
-  try {
-    for (const [at, group] of groups.entries()) {
-      const tensors = await coming
-      await writing // of the group before, out of the memory that is read into now
-      coming = read(at + 1)
-      const names = group.map(({ name }) => name)
-      writing = addon.modelWrite(handle.get(), names, tensors)
-      for (const [index, { data }] of tensors.entries()) watch.note(group[index]?.name ?? '', data)
+  const names: string[] = []
+  const values: FileValues[] = []
+  const others: WeightMove[] = []
+  for (const move of moves) {
+    const found = await move.locate()
+    if (found) {
+      names.push(move.name)
+      values.push(found)
+    } else {
+      others.push(move)
     }
-  } finally {
-    await Promise.allSettled([coming, writing])
   }
-  await writing
+  const counts = await addon.modelFill(handle.get(), names, values)
+  for (const [at, name] of names.entries()) watch.count(name, counts[at] ?? 0)
+  for (const group of groupsOf(others)) {
+    const tensors = await Promise.all(group.map((move) => move.read()))
+    const groupNames = group.map(({ name }) => name)
+    await addon.modelWrite(handle.get(), groupNames, tensors)
+    for (const [at, { data }] of tensors.entries()) watch.note(groupNames[at] ?? '', data)
+  }
   return watch.warnings
-}
-
-function roomFor(group: readonly WeightMove[]): number {
-  return group.reduce((bytes, move) => bytes + float32Bytes(move) + 8, 0)
 }

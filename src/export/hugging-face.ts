@@ -3,8 +3,7 @@ import type { VitConfig } from '../config/architecture.js'
 import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
-import type { F32Tensor } from '../native/types.js'
-import { assertPlain, type EncoderFormat, type EncoderWeights, thirds } from './encoder-weights.js'
+import { assertPlain, type EncoderFormat, type EncoderWeights, type LazyTensor, lazyEntries, thirds } from './encoder-weights.js'
 import { modelCard } from './model-card.js'
 
 /**
@@ -19,8 +18,7 @@ export const huggingFace: EncoderFormat = {
     throw optionError({ what: "format 'huggingface' has no class with both a key bias and LayerScale", todo: "format: 'timm' or 'onnx'" })
   },
   async write(encoder, folder) {
-    const entries = [...huggingFaceTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
-    await writeSafetensors(join(folder, 'model.safetensors'), entries)
+    await writeSafetensors(join(folder, 'model.safetensors'), lazyEntries(huggingFaceTensors(encoder)))
     const texts = {
       'config.json': json(modelConfig(encoder.config)),
       'preprocessor_config.json': json(preprocessorConfig(encoder.config)),
@@ -51,8 +49,8 @@ const outerNames: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** The tensors under the names of a Hugging Face BEiT file (spec/baselines.md 8.3). */
-function huggingFaceTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
-  const renamed = new Map<string, F32Tensor>()
+function huggingFaceTensors(encoder: EncoderWeights): Map<string, LazyTensor> {
+  const renamed = new Map<string, LazyTensor>()
   for (const [name, tensor] of encoder.tensors) {
     const [, block, tail] = /^blocks\.(\d+)\.(.*)$/.exec(name) ?? []
     if (block === undefined || tail === undefined) {

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { optionError } from '../config/resolve.js'
 import { writeFileAtomic } from '../io/atomic-write.js'
 import { writeSafetensors } from '../io/safetensors.js'
-import type { F32Tensor } from '../native/types.js'
-import { assertPlain, type EncoderFormat, type EncoderWeights, qkvBias } from './encoder-weights.js'
+import { assertPlain, type EncoderFormat, type EncoderWeights, type LazyTensor, lazyEntries, withJoinedBiases } from './encoder-weights.js'
 
 /** Epsilon of a timm VisionTransformer's norms, which its configuration file cannot change. */
 const timmEps = 1e-6
@@ -23,22 +22,15 @@ export const timm: EncoderFormat = {
     })
   },
   async write(encoder, folder) {
-    const entries = [...timmTensors(encoder)].map(([name, { data, shape }]) => ({ name, dtype: 'F32', shape, data }) as const)
-    await writeSafetensors(join(folder, 'model.safetensors'), entries)
+    await writeSafetensors(join(folder, 'model.safetensors'), lazyEntries(timmTensors(encoder)))
     await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(timmConfig(encoder), null, 2)}\n`)
     return ['model.safetensors', 'config.json']
   },
 }
 
-/** The tensors under timm's names, the query and value biases joined with a key bias of zeros. */
-function timmTensors(encoder: EncoderWeights): Map<string, F32Tensor> {
-  const renamed = new Map<string, F32Tensor>()
-  for (const [name, tensor] of encoder.tensors) {
-    if (/\.attn\.(q|v)_bias$/.test(name)) continue
-    renamed.set(name.replace(/\.gamma_([12])$/, '.ls$1.gamma'), tensor)
-  }
-  for (let block = 0; block < encoder.config.depth; block++) renamed.set(`blocks.${block}.attn.qkv.bias`, qkvBias(encoder, block))
-  return renamed
+/** The tensors under timm's names. */
+function timmTensors(encoder: EncoderWeights): Map<string, LazyTensor> {
+  return new Map([...withJoinedBiases(encoder)].map(([name, tensor]) => [name.replace(/\.gamma_([12])$/, '.ls$1.gamma'), tensor]))
 }
 
 function timmConfig({ config }: EncoderWeights) {

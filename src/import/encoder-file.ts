@@ -1,8 +1,7 @@
 import type { VitConfig } from '../config/architecture.js'
 import { patchGrid } from '../config/model.js'
-import type { Scratch } from '../io/tensor-bytes.js'
 import type { TensorFile } from '../io/tensor-file.js'
-import type { F32Tensor } from '../native/types.js'
+import type { F32Tensor, FileValues } from '../native/types.js'
 import { encoderTensors } from './encoder-tensors.js'
 import type { KeyReport } from './key-report.js'
 import type { Origin } from './origin.js'
@@ -16,6 +15,8 @@ export interface FoundProjection {
   readonly outputs: number
   readonly isTransposed: boolean
 }
+
+type Matched = KeyReport['matched'][number]
 
 /** What an opened file turned out to be. */
 export interface EncoderFileParts {
@@ -66,12 +67,18 @@ export class EncoderFile implements AsyncDisposable {
   /**
    * One tensor of the encoder, put together and resampled.
    * @param matched an entry of the report
-   * @param scratch memory that the numbers may come in, until it is cleared
    */
-  async read({ name, from }: KeyReport['matched'][number], scratch?: Scratch): Promise<F32Tensor> {
+  async read({ name, from }: Matched): Promise<F32Tensor> {
     const pieces: Float32Array[] = []
-    for (const piece of from) pieces.push((await this.file.readFloat32(piece, from.length === 1 ? scratch : undefined)).data)
-    return this.resampled(name, { data: joined(pieces), shape: encoderTensors(this.source).get(name) ?? [] })
+    for (const piece of from) pieces.push((await this.file.readFloat32(piece)).data)
+    const tensor = { data: joined(pieces), shape: encoderTensors(this.source).get(name) ?? [] }
+    return this.resampling(name)?.(tensor) ?? tensor
+  }
+
+  /** Where the values of a tensor of the encoder lie as they are wanted; undefined where they do not, or not in one piece. */
+  async locate({ name, from: [piece, ...others] }: Matched): Promise<FileValues | undefined> {
+    const isWhole = piece !== undefined && others.length === 0 && !this.resampling(name)
+    return isWhole ? this.file.locate(piece) : undefined
   }
 
   /** The projection's weight `[outputs, D]`; undefined where there is none. */
@@ -92,15 +99,19 @@ export class EncoderFile implements AsyncDisposable {
     await this.close()
   }
 
-  private resampled(name: string, tensor: F32Tensor): F32Tensor {
-    const [from, to] = [gridOf(this.source), gridOf(this.config)]
-    if (name === 'patch_embed.proj.weight' && this.source.patchSize !== this.config.patchSize) {
-      return resampleKernel(tensor, [this.config.patchSize, this.config.patchSize])
+  /** What makes of a tensor of the file that of the encoder; undefined where they are the same. */
+  private resampling(name: string): ((tensor: F32Tensor) => F32Tensor) | undefined {
+    const { patchSize } = this.config
+    if (name === 'patch_embed.proj.weight' && this.source.patchSize !== patchSize) {
+      return (tensor) => resampleKernel(tensor, [patchSize, patchSize])
     }
-    if (from.join() === to.join()) return tensor
-    if (name.endsWith('relative_position_bias_table')) return resampleRelative(tensor, from[0], to[0])
+    const [from, to] = [gridOf(this.source), gridOf(this.config)]
+    if (from.join() === to.join()) return undefined
+    if (name.endsWith('relative_position_bias_table')) return (tensor) => resampleRelative(tensor, from[0], to[0])
     const { positions } = this.origin
-    return name === 'pos_embed' ? resamplePositions(tensor, from, to, positions === 'recomputed' ? 'plain' : positions) : tensor
+    return name === 'pos_embed'
+      ? (tensor) => resamplePositions(tensor, from, to, positions === 'recomputed' ? 'plain' : positions)
+      : undefined
   }
 }
 

@@ -1,9 +1,8 @@
 import { CaeError } from '../errors.js'
-import type { Scratch } from '../io/tensor-bytes.js'
 import type { TensorFile } from '../io/tensor-file.js'
 import type { TokenizerMethodName } from '../methods/registry.js'
 import { resolveTokenizer, type TokenizerConfig, type TokenizerInput } from '../methods/resolve.js'
-import type { F32Tensor } from '../native/types.js'
+import type { F32Tensor, FileValues } from '../native/types.js'
 import type { Shapes } from './identify.js'
 import { enumerate } from './key-report.js'
 import { dvaeTensors, lightTensors } from './tokenizer-tensors.js'
@@ -22,7 +21,9 @@ export interface ForeignTokenizer {
   /** Whether the decoder is there, which makes images of ids. */
   readonly hasDecoder: boolean
   readonly shapes: Shapes
-  read(name: string, scratch?: Scratch): Promise<F32Tensor>
+  /** As `TensorFile` does. */
+  locate(name: string): Promise<FileValues | undefined>
+  read(name: string): Promise<F32Tensor>
 }
 
 /** Where a tensor lies. */
@@ -47,13 +48,21 @@ export function foreignTokenizer(files: readonly TensorFile[]): ForeignTokenizer
   if (found === undefined) return undefined
   const { wanted, ...tokenizer } = describe(found, where)
   assertSameKeys(places, wanted, { where, hasDecoder: tokenizer.hasDecoder })
+  const placeOf = (name: string): Place => {
+    const place = places.get(name)
+    if (place) return place
+    throw new CaeError('ERR_CAE_CHECKPOINT', { what: `there is no tensor ${JSON.stringify(name)}`, where })
+  }
   return {
     ...tokenizer,
     shapes: new Map([...places].map(([name, { shape }]) => [name, shape])),
-    async read(name, scratch) {
-      const place = places.get(name)
-      if (!place) throw new CaeError('ERR_CAE_CHECKPOINT', { what: `there is no tensor ${JSON.stringify(name)}`, where })
-      return place.file.readFloat32(place.original, scratch)
+    async locate(name) {
+      const { file, original } = placeOf(name)
+      return file.locate(original)
+    },
+    async read(name) {
+      const { file, original } = placeOf(name)
+      return file.readFloat32(original)
     },
   }
 }
@@ -149,7 +158,7 @@ function count(places: Places, pattern: RegExp): number {
   return [...places.keys()].filter((name) => pattern.test(name)).length
 }
 
-type Described = Omit<ForeignTokenizer, 'shapes' | 'read'> & { readonly wanted: Shapes }
+type Described = Omit<ForeignTokenizer, 'locate' | 'read' | 'shapes'> & { readonly wanted: Shapes }
 
 /** Makes a configuration of what the shapes say. */
 function describe({ sizes, method, ...claim }: Claim, where: string): Described {

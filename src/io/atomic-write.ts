@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, type Hash, randomUUID } from 'node:crypto'
 import { type FileHandle, open, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
@@ -7,7 +7,10 @@ import { outputError } from './output-error.js'
 /** Bytes given to the disk and to the checksum at a time: large enough to be fast, small enough to keep the event loop free. */
 const chunkBytes = 1 << 20
 
-/** What a finished write is: enough to notice later that the file was torn or changed. */
+/** The disk is told to begin with what was written as soon as it is so much: else it idles until the end, and then all waits for it. */
+const syncedBytes = 32 << 20
+
+/** What a file of a manifest is: enough to notice later that it was torn or changed. */
 export interface WrittenFile {
   readonly bytes: number
   /** Lower-case hexadecimal. */
@@ -35,13 +38,12 @@ export function temporaryPath(path: string): string {
  * the folder.
  * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written; nothing is left behind then
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<WrittenFile> {
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   const temporary = temporaryPath(path)
   try {
-    const written = await writeNew(temporary, content)
+    await writeNew(temporary, content)
     await rename(temporary, path)
     await syncFolder(dirname(path))
-    return written
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined) // the first error is the one to tell
     throw outputError(path, error)
@@ -49,12 +51,14 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
 }
 
 /**
- * Writes a new file and waits until the disk has it. For files inside a folder that itself appears by a rename.
+ * Writes a new file and waits until the disk has it. For files inside a folder that itself appears by a rename, with a manifest of them.
  * @throws {CaeError} ERR_CAE_OUTPUT when it exists or cannot be written
  */
 export async function writeFileSynced(path: string, content: FileContent): Promise<WrittenFile> {
   try {
-    return await writeNew(path, content)
+    const hash = createHash('sha256')
+    const bytes = await writeNew(path, content, hash)
+    return { bytes, sha256: hash.digest('hex') }
   } catch (error) {
     throw outputError(path, error)
   }
@@ -84,34 +88,65 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function writeNew(path: string, content: FileContent): Promise<WrittenFile> {
+/** @returns how many bytes it has */
+async function writeNew(path: string, content: FileContent, hash?: Hash): Promise<number> {
   const file = await open(path, 'wx')
   try {
-    const written = await fill(file, content)
+    const bytes = await fill(file, content, hash)
     await file.sync()
-    return written
+    return bytes
   } finally {
     await file.close()
   }
 }
 
-async function fill(file: FileHandle, content: FileContent): Promise<WrittenFile> {
-  const hash = createHash('sha256')
+async function fill(file: FileHandle, content: FileContent, hash: Hash | undefined): Promise<number> {
+  const disk = new EarlySync(file)
   let bytes = 0
   const sink: FileSink = {
     async write(data) {
       for (let from = 0; from < data.byteLength; from += chunkBytes) {
         const chunk = data.subarray(from, from + chunkBytes)
         const writing = writeAll(file, chunk)
-        hash.update(chunk) // while another thread hands the chunk to the disk
+        hash?.update(chunk) // while another thread hands the chunk to the disk
         await writing
         bytes += chunk.byteLength
+        disk.wrote(chunk.byteLength)
       }
     },
   }
-  if (typeof content === 'function') await content(sink)
-  else await sink.write(typeof content === 'string' ? Buffer.from(content) : content)
-  return { bytes, sha256: hash.digest('hex') }
+  try {
+    if (typeof content === 'function') await content(sink)
+    else await sink.write(typeof content === 'string' ? Buffer.from(content) : content)
+  } finally {
+    await disk.done()
+  }
+  return bytes
+}
+
+/** Has the disk write what a file holds while more is coming; one call at a time. */
+class EarlySync {
+  #bytes = 0
+  #running = Promise.resolve()
+  #isRunning = false
+
+  constructor(private readonly file: FileHandle) {}
+
+  wrote(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#isRunning || this.#bytes < syncedBytes) return
+    this.#bytes = 0
+    this.#isRunning = true
+    this.#running = this.file.datasync().then(() => {
+      this.#isRunning = false
+    })
+    this.#running.catch(() => undefined) // told by `done`; no further call is made
+  }
+
+  /** @throws the disk's error, which the system tells only once */
+  done(): Promise<void> {
+    return this.#running
+  }
 }
 
 /** `FileHandle.write` may take only a part, on a nearly full disk for one. */

@@ -19,7 +19,11 @@ export class FiniteWatch {
   readonly #counts = new Map<string, number>()
 
   note(name: string, values: Float32Array): void {
-    const count = countNonFinite(values)
+    this.count(name, countNonFinite(values))
+  }
+
+  /** @param count how many values of the tensor are not finite, where others have looked */
+  count(name: string, count: number): void {
     if (count > 0) this.#counts.set(name, count)
   }
 

@@ -1,5 +1,5 @@
 import { CaeError } from '../errors.js'
-import { type FileSink, type WrittenFile, writeFileAtomic } from './atomic-write.js'
+import { type FileSink, writeFileAtomic } from './atomic-write.js'
 
 /** Element types of `.npy` files written here, as NumPy spells them. */
 const descriptors = { float32: '<f4', float64: '<f8', int32: '<i4', int64: '<i8', uint8: '|u1' } as const
@@ -16,7 +16,7 @@ export interface NpyArray {
  * Writes a NumPy array file (format version 1.0), in place in one step.
  * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written, ERR_CAE_SHAPE when the data is not as long as the shape says
  */
-export async function writeNpy(path: string, array: NpyArray): Promise<WrittenFile> {
+export async function writeNpy(path: string, array: NpyArray): Promise<void> {
   return writeFileAtomic(path, async (sink) => {
     await sink.write(npyHeader(array))
     const bytes = await writePieces(sink, array.data)

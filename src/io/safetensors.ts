@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 
 import { CaeError } from '../errors.js'
-import { type FileSink, type WrittenFile, writeFileAtomic, writeFileSynced } from './atomic-write.js'
+import type { FileValues } from '../native/types.js'
+import { type FileContent, type FileSink, type WrittenFile, writeFileAtomic, writeFileSynced } from './atomic-write.js'
 import { openInput, readExactly } from './input-file.js'
 import {
   type Dtype,
@@ -14,7 +15,7 @@ import {
   type TensorEntry,
 } from './safetensors-header.js'
 import { typedArray } from './tensor-array.js'
-import { readBytes, readFloat32Values, type Scratch } from './tensor-bytes.js'
+import { readBytes, readFloat32Values, toFileValues } from './tensor-bytes.js'
 import type { StoredTensor, TensorFile } from './tensor-file.js'
 
 /**
@@ -80,13 +81,21 @@ export class SafetensorsFile implements TensorFile {
   }
 
   /**
+   * Where the values of an F32, F16, BF16 or F64 tensor lie in the file; undefined for any other.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none of this name
+   */
+  async locate(name: string): Promise<FileValues | undefined> {
+    const { dtype, shape, begin } = this.entry(name)
+    return toFileValues(this.handle, this.path, dtype, elementCount(shape), this.header.dataStart + begin)
+  }
+
+  /**
    * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
-   * @param scratch memory that the numbers may come in, until it is cleared
    * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
    */
-  async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const { dtype, shape, begin } = this.entry(name)
-    const data = await readFloat32Values(dtype, elementCount(shape), (target, offset) => this.readInto(target, begin + offset), scratch)
+    const data = await readFloat32Values(dtype, elementCount(shape), (target, offset) => this.readInto(target, begin + offset))
     if (!data) throw refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`, this.path)
     return { data, shape }
   }
@@ -112,24 +121,37 @@ export class SafetensorsFile implements TensorFile {
 }
 
 /**
- * Writes a safetensors file in the order and padding of the reference writer, tensor by tensor. The bytes depend on the tensors and the
+ * Puts a safetensors file in place in one step, in the order and padding of the reference writer, tensor by tensor. The bytes depend on the tensors and the
  * metadata alone; `format: pt` is always there, since readers of PyTorch weights want it (spec/ecosystem.md 5.6).
- * @param options.durable `'rename'` (default) puts the file in place in one step; `'new'` writes it directly, for a folder in the making
  * @throws {CaeError} ERR_CAE_OUTPUT when it cannot be written, ERR_CAE_SHAPE when data and shape disagree
  */
 export async function writeSafetensors(
   path: string,
   entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
-  options: { readonly durable?: 'rename' | 'new' } = {},
+): Promise<void> {
+  await writeFileAtomic(path, contentOf(entries, metadata))
+}
+
+/**
+ * The same as a new file, not by a rename: for a folder in the making.
+ * @throws {CaeError} as `writeSafetensors`; ERR_CAE_OUTPUT when it exists, too
+ */
+export function writeNewSafetensors(
+  path: string,
+  entries: Iterable<SafetensorsEntry>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
+  return writeFileSynced(path, contentOf(entries, metadata))
+}
+
+function contentOf(entries: Iterable<SafetensorsEntry>, metadata: Readonly<Record<string, string>>): FileContent {
   const ordered = [...entries].sort(referenceOrder)
   const header = buildHeader(ordered, { format: 'pt', ...metadata })
-  const content = async (sink: FileSink): Promise<void> => {
+  return async (sink) => {
     await sink.write(header)
     for (const entry of ordered) await writeEntry(sink, entry)
   }
-  return options.durable === 'new' ? writeFileSynced(path, content) : writeFileAtomic(path, content)
 }
 
 /** Largest elements first, so that every tensor is aligned; then by name, compared as UTF-8 like Rust strings. */

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { CaeError } from '../errors.js'
-import type { Scratch } from './tensor-bytes.js'
+import type { FileValues } from '../native/types.js'
 import type { StoredTensor, TensorFile } from './tensor-file.js'
 
 type TensorInfo = ReturnType<TensorFile['tensors']['get']> & object
@@ -51,8 +51,12 @@ class ShardedFile implements TensorFile {
     return this.owner(name).read(name)
   }
 
-  async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {
-    return this.owner(name).readFloat32(name, scratch)
+  async locate(name: string): Promise<FileValues | undefined> {
+    return this.owner(name).locate(name)
+  }
+
+  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
+    return this.owner(name).readFloat32(name)
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,6 @@
+import type { FileHandle } from 'node:fs/promises'
+
+import type { FileValues } from '../native/types.js'
 import { type Dtype, dtypeBytes } from './safetensors-header.js'
 import { float32From } from './tensor-array.js'
 
@@ -9,36 +12,10 @@ const readsAtOnce = 4
 /** Fills `target` with the bytes that lie `offset` bytes after a tensor's start. */
 export type ReadInto = (target: Uint8Array, offset: number) => Promise<void>
 
-/**
- * Memory for a few tensors at a time, and after `clear` for the next ones. Fresh memory costs more than the copy into it, as the system clears
- * every page first, and what is left over waits for the collector.
- */
-export class Scratch {
-  readonly #buffer: Uint8Array
-  #used = 0
-
-  /** @param bytes what the tensors of one time may take; more of them come in memory of their own */
-  constructor(bytes: number) {
-    this.#buffer = fresh(bytes)
-  }
-
-  /** So many bytes, of any content. */
-  take(bytes: number): Uint8Array {
-    const start = this.#used
-    if (start + bytes > this.#buffer.length) return fresh(bytes)
-    this.#used = start + 8 * Math.ceil(bytes / 8)
-    return this.#buffer.subarray(start, start + bytes)
-  }
-
-  /** Gives up all that was taken. */
-  clear(): void {
-    this.#used = 0
-  }
-}
-
 /** So many bytes of a tensor, straight into their array; the event loop gets a turn between two reads. */
-export async function readBytes(bytes: number, read: ReadInto, scratch?: Scratch): Promise<Uint8Array> {
-  const target = scratch?.take(bytes) ?? fresh(bytes)
+export async function readBytes(bytes: number, read: ReadInto): Promise<Uint8Array> {
+  // Not cleared: a read fills all of it, or the whole of it is thrown away with the error.
+  const target = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer, 0, bytes)
   let next = 0
   const readOn = async () => {
     while (next < bytes) {
@@ -51,19 +28,28 @@ export async function readBytes(bytes: number, read: ReadInto, scratch?: Scratch
   return target
 }
 
-/** Memory that is not cleared: a read fills all of it, or the whole of it is thrown away with the error. */
-function fresh(bytes: number): Uint8Array {
-  const { buffer } = Buffer.allocUnsafeSlow(bytes)
-  return new Uint8Array(buffer, 0, bytes)
+/** Elements of a file for native code to read; undefined for what are no floating-point numbers. */
+export function toFileValues(
+  { fd: descriptor }: FileHandle,
+  path: string,
+  dtype: Dtype,
+  count: number,
+  position: number,
+): FileValues | undefined {
+  return isFloat(dtype) ? { descriptor, position, count, dtype, path } : undefined
+}
+
+function isFloat(dtype: Dtype): dtype is FileValues['dtype'] {
+  return dtype === 'F32' || dtype === 'F64' || dtype === 'F16' || dtype === 'BF16'
 }
 
 /** So many elements as float32, F64 rounded to the nearest; undefined for what are no floating-point numbers. */
-export async function readFloat32Values(dtype: Dtype, count: number, read: ReadInto, scratch?: Scratch): Promise<Float32Array | undefined> {
+export async function readFloat32Values(dtype: Dtype, count: number, read: ReadInto): Promise<Float32Array | undefined> {
   if (dtype === 'F32') {
-    const { buffer, byteOffset } = await readBytes(4 * count, read, scratch)
+    const { buffer, byteOffset } = await readBytes(4 * count, read)
     return new Float32Array(buffer, byteOffset, count)
   }
-  if (!float32From(dtype, new Uint8Array())) return undefined
+  if (!isFloat(dtype)) return undefined
   const data = new Float32Array(count)
   const size = dtypeBytes[dtype]
   const step = chunkBytes / size

@@ -1,9 +1,9 @@
+import type { FileValues } from '../native/types.js'
 import { fileKind } from './file-kind.js'
 import { openSafetensors } from './safetensors.js'
 import type { Dtype } from './safetensors-header.js'
 import { openShardedFile } from './sharded-file.js'
 import type { TensorArray } from './tensor-array.js'
-import type { Scratch } from './tensor-bytes.js'
 import { openTorchFile } from './torch-file.js'
 
 /** A tensor as it lies in the file. F16, BF16 and F8 come as their bits, in `Uint16Array` and `Uint8Array`. */
@@ -20,8 +20,10 @@ export interface TensorFile extends AsyncDisposable {
   readonly tensors: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>
   /** One tensor in its own element type, row-major. */
   read(name: string): Promise<StoredTensor>
-  /** One floating-point tensor as float32, in `scratch` where it is given. */
-  readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }>
+  /** Where the values of a floating-point tensor lie as they are in memory, for native code to read; undefined where they do not. */
+  locate(name: string): Promise<FileValues | undefined>
+  /** One floating-point tensor as float32. */
+  readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }>
   close(): Promise<void>
 }
 

@@ -1,12 +1,13 @@
 import type { FileHandle } from 'node:fs/promises'
 
 import { CaeError } from '../errors.js'
+import type { FileValues } from '../native/types.js'
 import { fileKind, notWeights } from './file-kind.js'
 import { openInput, type Refuse, readExactly } from './input-file.js'
 import { dtypeBytes, elementCount } from './safetensors-header.js'
 import { isContiguous, readStrided } from './strided.js'
 import { float32From, typedArray } from './tensor-array.js'
-import { type ReadInto, readBytes, readFloat32Values, type Scratch } from './tensor-bytes.js'
+import { type ReadInto, readBytes, readFloat32Values, toFileValues } from './tensor-bytes.js'
 import type { StoredTensor, TensorFile } from './tensor-file.js'
 import type { TorchContainer } from './torch-container.js'
 import { type PlainValue, type TorchContents, torchContents } from './torch-contents.js'
@@ -71,15 +72,25 @@ export class TorchFile implements TensorFile {
   }
 
   /**
+   * Where the values of an F32, F16, BF16 or F64 tensor lie in the file; undefined for any other, where strides leave gaps or another order, and
+   * where the highest byte comes first.
+   * @throws {CaeError} ERR_CAE_CHECKPOINT when there is none of this name
+   */
+  async locate(name: string): Promise<FileValues | undefined> {
+    const tensor = this.tensor(name)
+    if (this.container.isBigEndian || !isContiguous(layoutOf(tensor))) return undefined
+    return toFileValues(this.handle, this.path, tensor.dtype, elementCount(tensor.shape), await this.start(tensor))
+  }
+
+  /**
    * One F32, F16, BF16 or F64 tensor as float32; F64 is rounded to the nearest.
-   * @param scratch memory that the numbers may come in, until it is cleared
    * @throws {CaeError} ERR_CAE_CHECKPOINT as `read`, and for another element type
    */
-  async readFloat32(name: string, scratch?: Scratch): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  async readFloat32(name: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const tensor = this.tensor(name)
     const { dtype, shape } = tensor
     const data = isContiguous(layoutOf(tensor))
-      ? await readFloat32Values(dtype, elementCount(shape), await this.reader(tensor), scratch)
+      ? await readFloat32Values(dtype, elementCount(shape), await this.reader(tensor))
       : float32From(dtype, await this.readRowMajor(name, tensor))
     if (!data) throw this.refuse(`${JSON.stringify(name)} is ${dtype}, wanted are floating-point numbers`)
     return { data, shape }
@@ -110,12 +121,17 @@ export class TorchFile implements TensorFile {
   }
 
   /** Reads bytes of a tensor's storage from its first element on, lowest byte first. */
-  private async reader({ storage, offset, dtype }: TorchTensor): Promise<ReadInto> {
-    const start = (await this.container.locate(storage)) + offset
+  private async reader(tensor: TorchTensor): Promise<ReadInto> {
+    const start = await this.start(tensor)
     return async (target, from) => {
       await readExactly(this.handle, target, start + from, this.refuse)
-      if (this.container.isBigEndian) swapBytes(target, dtypeBytes[dtype])
+      if (this.container.isBigEndian) swapBytes(target, dtypeBytes[tensor.dtype])
     }
+  }
+
+  /** Position of a tensor's first element in the file. */
+  private async start({ storage, offset }: TorchTensor): Promise<number> {
+    return (await this.container.locate(storage)) + offset
   }
 }
 

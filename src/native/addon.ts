@@ -8,6 +8,7 @@ import type {
   DecodedSample,
   F32Tensor,
   FeatureSpread,
+  FileValues,
   ForwardOptions,
   Hyper,
   I32Tensor,
@@ -40,6 +41,7 @@ export interface Addon {
   modelTensors(model: ModelHandle): TensorInfo[]
   modelRead(model: ModelHandle, names: readonly string[]): Promise<F32Tensor[]>
   modelWrite(model: ModelHandle, names: readonly string[], tensors: readonly F32Tensor[]): Promise<void>
+  modelFill(model: ModelHandle, names: readonly string[], values: readonly FileValues[]): Promise<number[]>
   modelForward(model: ModelHandle, batch: BatchHandle, options: ForwardOptions): Promise<Record<string, F32Tensor>>
   modelEncodeBatch(model: ModelHandle, batch: BatchHandle, precision: 'fp32' | 'bf16'): Promise<F32Tensor>
   addLatents(tower: ModelHandle, batch: BatchHandle): Promise<BatchHandle>

@@ -6,6 +6,18 @@ export interface F32Tensor {
   readonly shape: readonly number[]
 }
 
+/** Numbers that lie one after another in an open file, row-major, lowest byte first. */
+export interface FileValues {
+  /** The open file's; it stays open until they are read. */
+  readonly descriptor: number
+  /** Of the first byte. */
+  readonly position: number
+  readonly count: number
+  readonly dtype: 'F32' | 'F64' | 'F16' | 'BF16'
+  /** For messages. */
+  readonly path: string
+}
+
 /** Row-major uint8 tensor; booleans are 0 and 1. */
 export interface U8Tensor {
   readonly data: Uint8Array

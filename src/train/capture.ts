@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { CaeError } from '../errors.js'
 import { syncFolder, temporaryPath, writeFileSynced } from '../io/atomic-write.js'
 import { messageOf, systemCode } from '../io/output-error.js'
-import { type SafetensorsEntry, writeSafetensors } from '../io/safetensors.js'
+import { type SafetensorsEntry, writeNewSafetensors } from '../io/safetensors.js'
 import type { TargetView } from '../methods/target.js'
 import type { Hyper, StepMetrics } from '../native/types.js'
 import { modelFile, optimizerFile } from './checkpoint.js'
@@ -94,8 +94,8 @@ export class Captures {
         if (systemCode(error) !== 'EEXIST') throw error
       })
       await mkdir(temporary)
-      await writeSafetensors(join(temporary, modelFile), model, {}, { durable: 'new' })
-      await writeSafetensors(join(temporary, optimizerFile), optimizer, {}, { durable: 'new' })
+      await writeNewSafetensors(join(temporary, modelFile), model)
+      await writeNewSafetensors(join(temporary, optimizerFile), optimizer)
       await writeFileSynced(join(temporary, captureFile), `${JSON.stringify(capture, undefined, 2)}\n`)
       await rm(path, { recursive: true, force: true }) // of a run that went back to a checkpoint before this step
       await rename(temporary, path)

@@ -5,7 +5,7 @@ import { CaeError } from '../errors.js'
 import { replaceLink, syncFolder, temporaryPath, type WrittenFile, writeFileSynced } from '../io/atomic-write.js'
 import { sha256File } from '../io/checksum.js'
 import { messageOf, outputError, systemCode } from '../io/output-error.js'
-import { type SafetensorsEntry, writeSafetensors } from '../io/safetensors.js'
+import { type SafetensorsEntry, writeNewSafetensors } from '../io/safetensors.js'
 
 const manifestName = 'manifest.json'
 const latestName = 'latest'
@@ -51,10 +51,9 @@ export async function writeCheckpoint(folder: string, content: CheckpointContent
   const temporary = temporaryPath(path)
   try {
     await mkdir(temporary)
-    const options = { durable: 'new' } as const
     const files = {
-      [modelFile]: await writeSafetensors(join(temporary, modelFile), content.model, content.modelMetadata, options),
-      [optimizerFile]: await writeSafetensors(join(temporary, optimizerFile), content.optimizer, {}, options),
+      [modelFile]: await writeNewSafetensors(join(temporary, modelFile), content.model, content.modelMetadata),
+      [optimizerFile]: await writeNewSafetensors(join(temporary, optimizerFile), content.optimizer),
       [stateFile]: await writeFileSynced(join(temporary, stateFile), `${JSON.stringify(content.state)}\n`),
     }
     const manifest: Manifest = { format: 1, step: content.step, files }

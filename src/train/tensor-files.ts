@@ -6,6 +6,8 @@ import type { F32Tensor, TensorInfo } from '../native/types.js'
 export type ReadTensors = (names: readonly string[]) => Promise<readonly F32Tensor[]>
 export type WriteTensors = (names: readonly string[], tensors: readonly F32Tensor[]) => Promise<void>
 
+type NamedShape = Pick<TensorInfo, 'name' | 'shape'>
+
 /** Tensors are moved in groups of about so many bytes: one by one, the small ones cost a trip across the border each. */
 const groupBytes = 4 << 20
 /** The same where all are copied at once, and the training waits. */
@@ -15,7 +17,7 @@ const copiedGroupBytes = 32 << 20
  * What to write of a model or an optimizer. Tensors are fetched when their turn comes, and the next group while one is written, so that few at a
  * time are in memory.
  */
-export function tensorEntries(infos: readonly TensorInfo[], read: ReadTensors): SafetensorsEntry[] {
+export function tensorEntries(infos: readonly NamedShape[], read: ReadTensors): SafetensorsEntry[] {
   const groups = groupsOf(inFileOrder(infos))
   const coming = new Map<number, Promise<readonly F32Tensor[]>>()
   const fetch = (at: number): Promise<readonly F32Tensor[]> => {
@@ -82,7 +84,7 @@ export async function restoreTensors(path: string, infos: readonly TensorInfo[],
 }
 
 /** As the writer orders float32 tensors. */
-function inFileOrder(infos: readonly TensorInfo[]): TensorInfo[] {
+function inFileOrder(infos: readonly NamedShape[]): NamedShape[] {
   return [...infos].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
 }
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 
 import { trainCAE } from '../../src/api/train.js'
-import { writeSafetensors } from '../../src/io/safetensors.js'
+import { writeNewSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
 import type { TrainOptions } from '../../src/methods/resolve.js'
 import { drawImage, encodeImage } from '../support/images.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -163,7 +163,9 @@ const rows: Row[] = [
     exit: 6,
     says: /cut short[\s\S]*cut\.safetensors/,
     options: async () => {
-      const { bytes } = await writeSafetensors(at('cut.safetensors'), [{ name: 'a', dtype: 'F32', shape: [9], data: new Float32Array(9) }])
+      const { bytes } = await writeNewSafetensors(at('cut.safetensors'), [
+        { name: 'a', dtype: 'F32', shape: [9], data: new Float32Array(9) },
+      ])
       await truncate(at('cut.safetensors'), bytes - 4)
       return { initFrom: at('cut.safetensors') }
     },

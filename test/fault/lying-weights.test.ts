@@ -187,10 +187,7 @@ describe('values that are not finite are taken with a warning', () => {
   })
 
   test('a file whose header is a lie beside them is refused all the same', async () => {
-    const { bytes } = await writeSafetensors(at('nan.safetensors'), [
-      { name: 'cls_token', dtype: 'F32', shape: [2], data: Float32Array.of(Number.NaN, 1) },
-    ])
-    expect(bytes).toBeGreaterThan(0)
+    await writeSafetensors(at('nan.safetensors'), [{ name: 'cls_token', dtype: 'F32', shape: [2], data: Float32Array.of(Number.NaN, 1) }])
     await expect(Encoder.load(at('nan.safetensors'))).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT' })
   })
 })

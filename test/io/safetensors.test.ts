@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 
 import type { CaeError } from '../../src/errors.js'
-import { openSafetensors, readSafetensorsHeader, writeSafetensors } from '../../src/io/safetensors.js'
+import { openSafetensors, readSafetensorsHeader, writeNewSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const folder = temporaryFolder()
@@ -69,7 +69,7 @@ describe('reading a safetensors file', () => {
     ['a file cut inside the data', -1, /cut short/],
   ])('refuses %s', async (_, bytes, message) => {
     const path = join(folder(), 'cut.safetensors')
-    const { bytes: whole } = await writeSafetensors(path, [{ name: 'a', dtype: 'F32', shape: [3], data: new Float32Array(3) }])
+    const { bytes: whole } = await writeNewSafetensors(path, [{ name: 'a', dtype: 'F32', shape: [3], data: new Float32Array(3) }])
     await truncate(path, bytes < 0 ? whole + bytes : bytes)
     await expect(openSafetensors(path)).rejects.toMatchObject({ code: 'ERR_CAE_CHECKPOINT', message: expect.stringMatching(message) })
   })
@@ -160,7 +160,7 @@ describe('writing a safetensors file', () => {
   test('writes byte for byte what the reference writer makes of the same tensors', async () => {
     // safetensors 0.8.0: save_file({...}, path, {"format": "pt"}) of the same values
     const path = join(folder(), 'same.safetensors')
-    const written = await writeSafetensors(path, tensors())
+    const written = await writeNewSafetensors(path, tensors())
     const bytes = await readFile(path)
     expect(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString()).toBe(
       '{"__metadata__":{"format":"pt"},"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"10":{"dtype":"F32","shape":[],"data_offsets":[8,12]},' +
@@ -171,8 +171,8 @@ describe('writing a safetensors file', () => {
   })
 
   test('gives the same bytes whatever the order, the time and the path', async () => {
-    const a = await writeSafetensors(join(folder(), 'one'), tensors(), { y: '1', x: '2' })
-    const b = await writeSafetensors(join(folder(), 'two'), tensors().reverse(), { x: '2', y: '1' })
+    const a = await writeNewSafetensors(join(folder(), 'one'), tensors(), { y: '1', x: '2' })
+    const b = await writeNewSafetensors(join(folder(), 'two'), tensors().reverse(), { x: '2', y: '1' })
     expect(a).toEqual(b)
   })
 

@@ -1,18 +1,25 @@
+import type { VitConfig } from '../../config/architecture.js'
 import { patchGrid } from '../../config/model.js'
-import { type EncoderWeights, qkvBias, tensorOf } from '../encoder-weights.js'
+import type { F32Tensor } from '../../native/types.js'
 import { OnnxGraph, type Value } from './graph.js'
+
+interface Encoder {
+  readonly config: VitConfig
+  readonly tensors: ReadonlyMap<string, F32Tensor>
+}
 
 /**
  * The encoder as an ONNX graph: `pixel_values` [batch, 3, H, W], normalised, to `cls` [batch, D] and `patches` [batch, N, D] after the final norm.
  * The batch size is free.
+ * @param tensors with joined biases
  */
-export function encoderGraph(encoder: EncoderWeights): OnnxGraph {
-  const { config } = encoder
+export function encoderGraph(config: VitConfig, tensors: ReadonlyMap<string, F32Tensor>): OnnxGraph {
+  const encoder = { config, tensors }
   const { imageSize, patchSize, embedDim, depth } = config
   const { gridHeight, gridWidth } = patchGrid(config)
   const patches = gridHeight * gridWidth
   const graph = new OnnxGraph()
-  const weight = (name: string): Value => graph.weight(name, tensorOf(encoder, name))
+  const weight = (name: string): Value => weightOf(graph, encoder, name)
 
   const images = graph.input('pixel_values', ['batch', 3, ...imageSize])
   const stride = { kernel_shape: [patchSize, patchSize], strides: [patchSize, patchSize] }
@@ -33,7 +40,7 @@ export function encoderGraph(encoder: EncoderWeights): OnnxGraph {
 }
 
 /** x + gamma_1 * attention(norm1(x)), then x + gamma_2 * mlp(norm2(x)) (spec/cae.md 1.4). */
-function encoderBlock(graph: OnnxGraph, encoder: EncoderWeights, block: number, x: Value): Value {
+function encoderBlock(graph: OnnxGraph, encoder: Encoder, block: number, x: Value): Value {
   const at = `blocks.${block}`
   const residual = (branch: Value, gamma: string, stream: Value): Value => {
     const scaled = encoder.tensors.has(`${at}.${gamma}`) ? graph.op('Mul', [branch, weightOf(graph, encoder, `${at}.${gamma}`)]) : branch
@@ -44,11 +51,11 @@ function encoderBlock(graph: OnnxGraph, encoder: EncoderWeights, block: number, 
   return residual(linear(graph, encoder, `${at}.mlp.fc2`, hidden), 'gamma_2', y)
 }
 
-function attention(graph: OnnxGraph, encoder: EncoderWeights, block: number, x: Value): Value {
+function attention(graph: OnnxGraph, encoder: Encoder, block: number, x: Value): Value {
   const { embedDim, numHeads } = encoder.config
   const at = `blocks.${block}.attn`
   const weights = graph.op('Transpose', [weightOf(graph, encoder, `${at}.qkv.weight`)], { perm: [1, 0] })
-  const projected = graph.op('Add', [graph.op('MatMul', [x, weights]), graph.weight(`${at}.qkv.bias`, qkvBias(encoder, block))])
+  const projected = graph.op('Add', [graph.op('MatMul', [x, weights]), weightOf(graph, encoder, `${at}.qkv.bias`)])
   const headShape = graph.integers([0, -1, numHeads, embedDim / numHeads])
   const [q = '', k = '', v = ''] = graph.split(projected, 3, 2).map((part) => graph.op('Reshape', [part, headShape]))
   const scale = graph.scalar((embedDim / numHeads) ** -0.5)
@@ -65,16 +72,18 @@ function gelu(graph: OnnxGraph, x: Value): Value {
   return graph.op('Mul', [graph.op('Mul', [x, graph.scalar(0.5)]), graph.op('Add', [erf, graph.scalar(1)])])
 }
 
-function linear(graph: OnnxGraph, encoder: EncoderWeights, name: string, x: Value): Value {
+function linear(graph: OnnxGraph, encoder: Encoder, name: string, x: Value): Value {
   const weights = graph.op('Transpose', [weightOf(graph, encoder, `${name}.weight`)], { perm: [1, 0] })
   return graph.op('Add', [graph.op('MatMul', [x, weights]), weightOf(graph, encoder, `${name}.bias`)])
 }
 
-function norm(graph: OnnxGraph, encoder: EncoderWeights, name: string, x: Value): Value {
+function norm(graph: OnnxGraph, encoder: Encoder, name: string, x: Value): Value {
   const inputs = [x, weightOf(graph, encoder, `${name}.weight`), weightOf(graph, encoder, `${name}.bias`)]
   return graph.op('LayerNormalization', inputs, { axis: -1, epsilon: { float: encoder.config.layerNormEps } })
 }
 
-function weightOf(graph: OnnxGraph, encoder: EncoderWeights, name: string): Value {
-  return graph.weight(name, tensorOf(encoder, name))
+function weightOf(graph: OnnxGraph, { tensors }: Encoder, name: string): Value {
+  const tensor = tensors.get(name)
+  if (!tensor) throw new TypeError(`the encoder has no tensor ${name}`)
+  return graph.weight(name, tensor)
 }
