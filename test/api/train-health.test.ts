@@ -6,6 +6,7 @@ import { subset } from '../../src/data/combine.js'
 import { imageFolder } from '../../src/data/sources/image-folder.js'
 import type { TrainOptions } from '../../src/methods/resolve.js'
 import type { TrainEvent } from '../../src/train/events.js'
+import { runTo } from '../support/stopped-runs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { tinyModel } from '../support/tiny-model.js'
 import { tinyRun } from '../support/tiny-run.js'
@@ -51,6 +52,21 @@ test('the same run without the alignment keeps its features apart', async () => 
   const events = await reckless(0)
   expect(warningsOf(events).filter(({ code }) => code === 'ERR_CAE_COLLAPSED')).toEqual([])
   expect(measuresOf(events).at(-1)?.metrics.feature_std).toBeGreaterThan(0.05)
+})
+
+test('a run that is stopped and resumed knows as much of its past as one that was not', async () => {
+  const healthOf = async (name: string) => {
+    const path = join(folder(), name, 'checkpoints/latest/trainer.json')
+    return JSON.parse(await readFile(path, 'utf8')).health
+  }
+  const options = (name: string) => tinyRun(join(folder(), name), { steps: 8, figureEvery: 0 })
+  await runTo(trainCAE, undefined, options('whole'))
+  await runTo(trainCAE, 4, options('parts'))
+  await runTo(trainCAE, undefined, options('parts'))
+  const health = await healthOf('parts')
+  expect(health).toEqual(await healthOf('whole'))
+  expect(health).toMatchObject({ high: [], told: [] })
+  expect(health.usual).toHaveLength(8)
 })
 
 test('measurements stand in metrics.jsonl, and every step tells its loss relative to a constant prediction', async () => {
