@@ -1,9 +1,9 @@
-import type { Fields, Input } from '../config/field.js'
+import type { Input } from '../config/field.js'
 import { optionError, resolveFields, unknownName } from '../config/resolve.js'
 import { type DataInput, openData } from '../data/sources/registry.js'
 import { encoderFeatures, type FeatureExtractor } from '../eval/extractor.js'
-import { type EvalFields, type EvalResultOf, type EvalTaskName, evalTasks } from '../eval/registry.js'
-import type { EvalContext, EvalProgress, EvalResult, EvalTask } from '../eval/task.js'
+import { type EvalFields, type EvalResultOf, type EvalTaskName, type EvalTasks, evalTasks } from '../eval/registry.js'
+import type { EvalContext, EvalProgress } from '../eval/task.js'
 import type { Encoder } from './encoder.js'
 import { encoderOf } from './native-model.js'
 
@@ -40,8 +40,8 @@ export async function evaluate<Name extends EvalTaskName>(
 ): Promise<EvalResultOf<Name>> {
   const { task: name, train, test, signal, onProgress, ...own } = options
   if (!Object.hasOwn(evalTasks, name)) throw unknownName('task', String(name), Object.keys(evalTasks))
-  // The compiler cannot see that the options of a name are those of its task.
-  const task = evalTasks[name] as unknown as EvalTask<Name, Fields, EvalResultOf<Name> & EvalResult & { task: Name }>
+  const tasks: EvalTasks = evalTasks
+  const task = tasks[name]
   const { values } = resolveFields(task.fields, [{ values: own }], { otherNames: dataNames })
   const context: EvalContext = {
     extractor: isExtractor(encoder) ? encoder : encoderFeatures(encoderOf(encoder)),

@@ -49,15 +49,15 @@ type Default<T> =
   | { readonly default: null; readonly meaning: string }
   | { readonly derived: string }
 
-interface Checked<T> {
-  readonly schema: z.ZodType<T, T>
+interface Checked<T, In> {
+  readonly schema: z.ZodType<T, In>
   readonly kind: FieldKind
   readonly expects: string
   readonly unit?: string | undefined
   readonly choices?: readonly string[]
 }
 
-function field<T>(checked: Checked<T>, given: Default<T>): Field<T | null> {
+function field<T, In>(checked: Checked<T, In>, given: Default<T>): Field<T | null, T | null, In | null> {
   if ('default' in given && given.default !== null) return { ...checked, default: given.default, meaning: given.meaning }
   return {
     ...checked,
@@ -127,9 +127,8 @@ export function flag(o: { default: boolean }): Field<boolean> {
 export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: { default: NoInfer<W>; expects?: string }): Field<W>
 export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: { default: null; meaning: string }): Field<W | null>
 export function oneOf<const W extends string>(words: readonly [W, ...W[]], o: Default<W> & { expects?: string }): Field<W | null> {
-  const schema = z.enum(words) as unknown as z.ZodType<W, W>
   const expects = o.expects ?? `one of ${words.map((word) => `'${word}'`).join(', ')}`
-  return field({ schema, kind: 'choice', expects, choices: words }, o)
+  return field({ schema: z.literal(words), kind: 'choice', expects, choices: words }, o)
 }
 
 interface Form {
@@ -142,6 +141,7 @@ interface Form {
 export function text<T extends string = string>(o: Form & { default: NoInfer<T> }): Field<T>
 export function text<T extends string = string>(o: Form & { default: null; meaning: string }): Field<T | null>
 export function text<T extends string = string>(o: Form & Default<T>): Field<T | null> {
+  // That what matches the pattern is a `T`, no compiler can see.
   const schema = z.string().regex(o.pattern ?? /./) as unknown as z.ZodType<T, T>
   return { ...field({ schema, kind: 'text', expects: o.expects ?? 'text' }, o), hint: o.hint }
 }
@@ -153,11 +153,8 @@ export function size(o: Range & { default: Size }): Field<Size, Size, number | S
 export function size(o: Range & { default: null; meaning: string }): Field<Size | null, Size | null, number | Size | null>
 export function size(o: Range & Default<Size>): Field<Size | null, Size | null, number | Size | null> {
   const side = within(z.int(), o)
-  const both = z.tuple([side, side]).readonly()
-  const schema = z.union([side.transform((n) => [n, n] as const).pipe(both), both]) as unknown as z.ZodType<Size, Size>
-  // Like every other field, but for the single number that it takes too.
-  const made: unknown = field({ schema, kind: 'size', expects: `${rangeText('an integer', o)}, or [height, width]`, unit: o.unit }, o)
-  return made as Field<Size | null, Size | null, number | Size | null>
+  const schema = z.union([side.transform((n): [number, number] => [n, n]), z.tuple([side, side])]).readonly()
+  return field({ schema, kind: 'size', expects: `${rangeText('an integer', o)}, or [height, width]`, unit: o.unit }, o)
 }
 
 type Channels = readonly [number, number, number]

@@ -1,19 +1,11 @@
 import { close, closeSync, constants, fstat, fstatSync, open, openSync, read, readSync, type Stats, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+import { Patience } from './patience.js'
 import { Slab } from './slab.js'
 
 /** Larger files are read beside the event loop. */
 const smallBytes = 256 * 1024
-
-/** Reads that block longer than this on average show a disk too slow to wait for. One long wait alone may be the scheduler's. */
-const slowMs = 0.5
-
-/** Reads that the average goes over, roughly. */
-const averagedReads = 64
-
-/** Files read beside the event loop before waiting is tried again. */
-const patience = 256
 
 /** Threads of the pool that reads beside the event loop go through. */
 const poolThreads = 4
@@ -38,12 +30,11 @@ interface FileSystem {
  */
 export class FileReader {
   readonly #slab = new Slab()
+  readonly #patience = new Patience()
   readonly #remote = new Map<string, boolean>()
   /** Reads beside the event loop that have not come back, and when the last one did. */
   #pending = 0
   #lastBack = 0
-  #besideLeft = 0
-  #averageMs = 0
 
   /** @param system for tests */
   constructor(readonly system: FileSystem = { readBeside, typeOf }) {}
@@ -54,19 +45,13 @@ export class FileReader {
   }
 
   read(path: string): Buffer | Promise<Buffer> {
-    if (this.#besideLeft > 0) {
-      this.#besideLeft--
-      return this.#readBeside(path)
-    }
-    if (this.#isRemote(path)) return this.#readBeside(path)
+    if (!this.#patience.mayWait() || this.#isRemote(path)) return this.#readBeside(path)
     const start = performance.now()
     const bytes = readSmall(path, this.#slab)
-    this.#averageMs += (performance.now() - start - this.#averageMs) / averagedReads
-    if (bytes === undefined || this.#averageMs > slowMs) {
-      this.#besideLeft = patience
-      this.#averageMs = 0
-    }
-    return bytes ?? this.#readBeside(path)
+    this.#patience.waited(performance.now() - start)
+    if (bytes !== undefined) return bytes
+    this.#patience.lose() // large files come together
+    return this.#readBeside(path)
   }
 
   async #readBeside(path: string): Promise<Buffer> {

@@ -18,43 +18,24 @@ export interface FoundProjection {
 
 type Matched = KeyReport['matched'][number]
 
-/** What an opened file turned out to be. */
-export interface EncoderFileParts {
-  readonly origin: Origin
-  readonly container: string
-  readonly source: VitConfig
-  readonly config: VitConfig
-  readonly report: KeyReport
-  readonly projection: FoundProjection | undefined
-}
-
 /**
  * An encoder in a file of any kind that is known, not yet read: what it is, and its tensors on demand, by our names and in our shapes.
  */
 export class EncoderFile implements AsyncDisposable {
-  readonly origin: Origin
-  /** Key or keys of the file that the weights lie under; empty for none. */
-  readonly container: string
-  /** The encoder as it lies in the file. */
-  readonly source: VitConfig
-  /** The encoder as it is wanted. */
-  readonly config: VitConfig
-  readonly report: KeyReport
-  /** What CLIP has behind its encoder; its report counts it as unused. */
-  readonly projection: FoundProjection | undefined
-
   /** Use `openEncoderFile`. */
   constructor(
     private readonly file: TensorFile,
-    parts: EncoderFileParts,
-  ) {
-    this.origin = parts.origin
-    this.container = parts.container
-    this.source = parts.source
-    this.config = parts.config
-    this.report = parts.report
-    this.projection = parts.projection
-  }
+    readonly origin: Origin,
+    /** Key or keys of the file that the weights lie under; empty for none. */
+    readonly container: string,
+    /** The encoder as it lies in the file. */
+    readonly source: VitConfig,
+    /** The encoder as it is wanted. */
+    readonly config: VitConfig,
+    readonly report: KeyReport,
+    /** What CLIP has behind its encoder; its report counts it as unused. */
+    readonly projection: FoundProjection | undefined,
+  ) {}
 
   get path(): string {
     return this.file.path

@@ -47,7 +47,7 @@ async function recognise(file: TensorFile, given: ImportConfig): Promise<Encoder
   const report = reportKeys(keys, passage)
   assertWhole(report, keys, passage, { strict: given.strict, where: file.path })
   const projection = findProjection(plain, origin, shapes, config, file.path)
-  return new EncoderFile(file, { origin, container, source, config, report, projection })
+  return new EncoderFile(file, origin, container, source, config, report, projection)
 }
 
 /** What the file has of the origin's projection; undefined where there is none. */

@@ -26,17 +26,33 @@ export interface LossSpike {
   readonly steps: number
 }
 
+/** Losses of the last steps: those that are usual, and the row of high ones that the run is in. */
+interface SpikeState {
+  readonly usual: readonly number[]
+  readonly high: readonly number[]
+}
+
+/** What a run that goes on must know to warn of what the unbroken one would, and of nothing twice. */
+export interface HealthState extends SpikeState {
+  /** Troubles that the run has told. */
+  readonly told: readonly string[]
+}
+
 /**
  * Finds stretches where the loss is far above what it was: five steps in a row above the median of the last hundred by eight robust standard
  * deviations (1.4826 times the median absolute deviation) and by a quarter. Only losses that are not high become part of what is usual.
  */
 export class SpikeDetector {
   private readonly usual: number[]
-  private readonly high: number[] = []
+  private readonly high: number[]
 
-  /** @param losses the last ones of a run that goes on */
-  constructor(losses: readonly number[] = []) {
-    this.usual = losses.slice(-windowSteps)
+  constructor(from: SpikeState = { usual: [], high: [] }) {
+    this.usual = [...from.usual]
+    this.high = [...from.high]
+  }
+
+  get state(): SpikeState {
+    return { usual: [...this.usual], high: [...this.high] }
   }
 
   /** Takes the loss of a step. @returns the spike that it completes */
@@ -72,14 +88,19 @@ const learningShare = 0.2
 const learningSteps = 1000
 const learnedNothing = 0.98
 
-/** Watches what a run measures for trouble that is finite, and words it; each trouble is told once. */
+/** Watches what a run measures for trouble that is finite, and words it; each trouble is told once in a run. */
 export class HealthWatch {
   private readonly spikes: SpikeDetector
-  private readonly told = new Set<string>()
+  private readonly told: Set<string>
 
-  /** @param losses the last ones of a run that goes on */
-  constructor(losses: readonly number[] = []) {
-    this.spikes = new SpikeDetector(losses)
+  /** @param from of a run that goes on */
+  constructor(from?: HealthState) {
+    this.spikes = new SpikeDetector(from)
+    this.told = new Set(from?.told)
+  }
+
+  get state(): HealthState {
+    return { ...this.spikes.state, told: [...this.told] }
   }
 
   /** @param newest checkpoint: it is from before the trouble, or close to it */

@@ -8,7 +8,7 @@ import { valueAtStep } from './schedule.js'
 /** Steps that the summary's metrics are means over. */
 const recentSteps = 50
 
-/** Where a run stands: `trainer.json` of a checkpoint. With weights and moments it is all that a resume needs; no generator state exists. */
+/** Where a run stands. With weights and moments it is all that a resume computes from; no generator state exists. */
 export interface ProgressState {
   readonly format: 1
   /** Optimizer steps done, skipped ones included. */

@@ -3,12 +3,19 @@ import { join } from 'node:path'
 
 import { CaeError } from '../errors.js'
 import { type Checkpoint, listCheckpoints, stateFile, verifyCheckpoint } from './checkpoint.js'
+import type { HealthState } from './health.js'
 import type { ProgressState } from './progress.js'
+
+/** `trainer.json` of a checkpoint. */
+export interface RunState extends ProgressState {
+  /** Absent in checkpoints of versions that did not keep it. */
+  readonly health?: HealthState
+}
 
 /** A checkpoint to go on from. */
 export interface ResumePoint {
   readonly checkpoint: Checkpoint
-  readonly state: ProgressState
+  readonly state: RunState
   /** What is wrong with newer ones that were passed over. */
   readonly damaged: readonly CaeError[]
 }
@@ -41,9 +48,9 @@ export async function findResumePoint(checkpoints: string, signal?: AbortSignal)
   )
 }
 
-async function readState(path: string): Promise<ProgressState> {
+async function readState(path: string): Promise<RunState> {
   const file = join(path, stateFile)
-  const state: ProgressState = JSON.parse(await readFile(file, 'utf8')) // its checksum agrees: it is what we wrote
+  const state: RunState = JSON.parse(await readFile(file, 'utf8')) // its checksum agrees: it is what we wrote
   if (state.format === 1) return state
   throw new CaeError('ERR_CAE_CHECKPOINT', {
     what: `the checkpoint was written by another version (format ${state.format})`,

@@ -17,7 +17,7 @@ import { MetricsFile } from './metrics.js'
 import { type Picture, PictureWriter } from './pictures.js'
 import type { RunPlan } from './plan.js'
 import { atStart, Progress } from './progress.js'
-import type { ResumePoint } from './resume.js'
+import type { ResumePoint, RunState } from './resume.js'
 import type { StepPart } from './step-batches.js'
 import { copiedEntries, tensorEntries } from './tensor-files.js'
 
@@ -86,7 +86,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
 
   const progress = new Progress(plan, from)
   const pictures = new PictureWriter(folder.images, session.pictures, emit)
-  const health = new HealthWatch(from.recent.flatMap(({ loss }) => loss ?? []))
+  const health = new HealthWatch(resume?.state.health)
   const captures = new Captures(folder.debug, { ...session.captured, tensors: () => tensorsOf(session) })
   let newest = resume?.checkpoint.path
   const write = async (content: CheckpointContent): Promise<void> => {
@@ -125,7 +125,7 @@ export async function runSession(session: Session, signal?: AbortSignal): Promis
       },
       async save() {
         await writer.idle() // before the next copy of the weights is made
-        const content = await checkpointContent(session, progress, newest)
+        const content = await checkpointContent(session, { ...progress.state, health: health.state }, newest)
         writer.begin(() => write(content))
       },
       async saved() {
@@ -203,10 +203,10 @@ function startEvent({ folder, plan, device, precision, resume, addon, model }: S
  */
 async function checkpointContent(
   { addon, model, trainer, modelMetadata }: Session,
-  progress: Progress,
+  state: RunState,
   newest: string | undefined,
 ): Promise<CheckpointContent> {
-  const { step, state } = progress
+  const { step } = state
   const assertFinite = (name: string, data: Float32Array): void => {
     if (countNonFinite(data) > 0) throw notFinite(name, step, newest)
   }

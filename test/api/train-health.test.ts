@@ -6,6 +6,7 @@ import { subset } from '../../src/data/combine.js'
 import { imageFolder } from '../../src/data/sources/image-folder.js'
 import type { TrainOptions } from '../../src/methods/resolve.js'
 import type { TrainEvent } from '../../src/train/events.js'
+import { runTo } from '../support/stopped-runs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { tinyModel } from '../support/tiny-model.js'
 import { tinyRun } from '../support/tiny-run.js'
@@ -49,6 +50,21 @@ test('of a run that only aligns, a warning tells that the features collapse, onc
   expect(told).toHaveLength(1)
   expect(told[0]?.message).toMatch(/feature_std 0\.0\d+ of 1, effective_rank 1[\s\S]*step \d+[\s\S]*`alignWeight`/)
   expect(collapses(await reckless(0, seed))).toEqual([])
+})
+
+test('a run that is stopped and resumed knows as much of its past as one that was not', async () => {
+  const healthOf = async (name: string) => {
+    const path = join(folder(), name, 'checkpoints/latest/trainer.json')
+    return JSON.parse(await readFile(path, 'utf8')).health
+  }
+  const options = (name: string) => tinyRun(join(folder(), name), { steps: 8, figureEvery: 0 })
+  await runTo(trainCAE, undefined, options('whole'))
+  await runTo(trainCAE, 4, options('parts'))
+  await runTo(trainCAE, undefined, options('parts'))
+  const health = await healthOf('parts')
+  expect(health).toEqual(await healthOf('whole'))
+  expect(health).toMatchObject({ high: [], told: [] })
+  expect(health.usual).toHaveLength(8)
 })
 
 test('measurements stand in metrics.jsonl, and every step tells its loss relative to a constant prediction', async () => {

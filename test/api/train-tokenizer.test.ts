@@ -3,10 +3,8 @@ import { join } from 'node:path'
 
 import { Tokenizer } from '../../src/api/tokenizer.js'
 import { trainTokenizer } from '../../src/api/train-tokenizer.js'
-import type { TokenizerTrainOptions } from '../../src/methods/resolve.js'
-import type { TrainEvent } from '../../src/train/events.js'
-import { timingKeys } from '../../src/train/metrics.js'
 import { drawImage } from '../support/images.js'
+import { resultsOf, runTo } from '../support/stopped-runs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { tinyLight, tinyTokenizer, tinyTokenizerRun } from '../support/tiny-tokenizer.js'
 
@@ -14,45 +12,11 @@ jest.setTimeout(60_000)
 
 const folder = temporaryFolder()
 const out = (name = 'run') => join(folder(), name)
-const stop = new Error('stopped by the test')
-
-/** Runs to the end, or to an abort after `until` steps. */
-async function eventsOf(options: TokenizerTrainOptions, until?: number): Promise<TrainEvent[]> {
-  const controller = new AbortController()
-  const seen: TrainEvent[] = []
-  const run = trainTokenizer({ ...options, signal: controller.signal })
-  const reading = (async () => {
-    for await (const event of run) {
-      seen.push(event)
-      if (event.type === 'step' && until !== undefined && event.step >= until) controller.abort(stop)
-    }
-  })()
-  const result = await Promise.all([run, reading]).catch((error: unknown) => {
-    if (error !== stop) throw error
-  })
-  await result?.[0].model.dispose()
-  return seen
-}
-
-/** Everything that must not depend on stops: weights, moments, metrics without times. */
-async function results(run: string) {
-  const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n')
-  return {
-    model: (await readFile(join(run, 'checkpoints/latest/model.safetensors'))).toString('base64'),
-    optimizer: (await readFile(join(run, 'checkpoints/latest/optimizer.safetensors'))).toString('base64'),
-    metrics: lines.map((line) => {
-      const { ...fields } = JSON.parse(line)
-      for (const key of timingKeys) delete fields[key]
-      return fields
-    }),
-  }
-}
-
 test('leaves a folder like that of any run, with numbers and a picture of images kept out of training', async () => {
-  const seen = await eventsOf(tinyTokenizerRun(out(), { holdout: 5, figureEvery: 4 }))
-  const { metrics } = await results(out())
+  const seen = await runTo(trainTokenizer, undefined, tinyTokenizerRun(out(), { holdout: 5, figureEvery: 4 }))
+  const { metrics } = await resultsOf(out())
   expect(metrics.filter((line) => 'loss' in line)).toHaveLength(8)
-  expect(Object.keys(metrics[0]).slice(2, 7)).toEqual(['loss', 'nll_bits', 'loss_kl', 'kl', 'perplexity'])
+  expect(Object.keys(metrics[0] ?? {}).slice(2, 7)).toEqual(['loss', 'nll_bits', 'loss_kl', 'kl', 'perplexity'])
   const measured = seen.filter((event) => event.type === 'measure')
   expect(measured.map(({ step }) => step)).toEqual([4, 8])
   expect(Object.keys(measured[0]?.metrics ?? {}).sort()).toEqual(['kl', 'nll_bits', 'perplexity', 'psnr', 'soft_perplexity', 'used_codes'])
@@ -71,15 +35,15 @@ test.each([
   ['the light one', { model: tinyLight }],
   ['with accumulation, in bf16', { model: tinyTokenizer, microBatchSize: 2, precision: 'bf16' }],
 ] as const)('%s: a stop and a resume give the bits of an unbroken run', async (_, change) => {
-  const options = (name: string) => tinyTokenizerRun(out(name), { ...change, checkpointEvery: 3, resume: 'auto' })
-  await eventsOf(options('whole'))
-  await eventsOf(options('parts'), 5)
-  await eventsOf(options('parts'))
-  expect(await results(out('parts'))).toEqual(await results(out('whole')))
+  const options = (name: string) => tinyTokenizerRun(out(name), { ...change, checkpointEvery: 3 })
+  await runTo(trainTokenizer, undefined, options('whole'))
+  await runTo(trainTokenizer, 5, options('parts'))
+  await runTo(trainTokenizer, undefined, options('parts'))
+  expect(await resultsOf(out('parts'))).toEqual(await resultsOf(out('whole')))
 })
 
 test('the loss falls', async () => {
-  const seen = await eventsOf(tinyTokenizerRun(out(), { steps: 150, lr: 1e-2 }))
+  const seen = await runTo(trainTokenizer, undefined, tinyTokenizerRun(out(), { steps: 150, lr: 1e-2 }))
   const losses = seen.flatMap((event) => (event.type === 'step' ? [event.metrics.loss ?? Number.NaN] : []))
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   expect(mean(losses.slice(-10))).toBeLessThan(mean(losses.slice(0, 10)) - 0.15)
@@ -96,7 +60,7 @@ test('a codebook that has collapsed ends the run with advice', async () => {
 })
 
 test('options are those of the preset where nothing else is said', async () => {
-  await eventsOf(tinyTokenizerRun(out(), { steps: 2 }))
+  await runTo(trainTokenizer, undefined, tinyTokenizerRun(out(), { steps: 2 }))
   const { train, model } = JSON.parse(await readFile(join(out(), 'config.json'), 'utf8'))
   expect(train).toMatchObject({ method: 'dvae', lr: 1e-3, weightDecay: 1e-4, scaleMin: 0.6, batchSize: 4 })
   expect(model).toMatchObject({ hiddenDim: 4, vocabSize: 12, tauEnd: 1 / 16 })

@@ -7,13 +7,19 @@ import type { TrainEvent } from '../../src/train/events.js'
 import { timingKeys } from '../../src/train/metrics.js'
 import { drawnImages } from './tiny-run.js'
 
-/** `train` of the sources or of the built package. */
-export type Train = (options: TrainOptions) => AsyncIterable<TrainEvent> & PromiseLike<{ readonly model: AsyncDisposable }>
+/** `train` of the sources or of the built package; with other options `trainTokenizer`. */
+export type Train<Options = TrainOptions> = (
+  options: Options,
+) => AsyncIterable<TrainEvent> & PromiseLike<{ readonly model: AsyncDisposable }>
 
 const stop = new Error('stopped by the test')
 
 /** Runs to the end, or to an abort after `until` steps; one step more may be on its way then. */
-export async function runTo(train: Train, until: number | undefined, options: TrainOptions): Promise<TrainEvent[]> {
+export async function runTo<Options extends object>(
+  train: Train<Options & { resume: 'auto'; signal: AbortSignal }>,
+  until: number | undefined,
+  options: Options,
+): Promise<TrainEvent[]> {
   const controller = new AbortController()
   const seen: TrainEvent[] = []
   const run = train({ ...options, resume: 'auto', signal: controller.signal })
@@ -34,7 +40,7 @@ export async function runTo(train: Train, until: number | undefined, options: Tr
 export interface Results {
   readonly model: string
   readonly optimizer: string
-  readonly metrics: readonly object[]
+  readonly metrics: readonly Readonly<Record<string, unknown>>[]
 }
 
 export async function resultsOf(out: string): Promise<Results> {

@@ -8,19 +8,11 @@ export function drawnImages(length: number): Dataset {
   return { length, get: (index) => drawImage(index, 36, 32), name: (index) => `drawn-${index}` }
 }
 
+/** What every such run has, but its data and its folder. */
+export const tinySettings = { model: tinyModel, batchSize: 4, precision: 'fp32', seed: 5, threads: 1, figureImages: 1 } as const
+
 /** A run of the tiny model that takes well under a second. */
 export function tinyRun(out: string, change: Partial<TrainOptions> = {}): TrainOptions {
   const length = change.epochs === undefined ? { steps: 8 } : {}
-  return {
-    data: drawnImages(22),
-    out,
-    model: tinyModel,
-    batchSize: 4,
-    precision: 'fp32',
-    seed: 5,
-    threads: 1,
-    figureImages: 1,
-    ...length,
-    ...change,
-  }
+  return { data: drawnImages(22), out, ...tinySettings, ...length, ...change }
 }

@@ -1,38 +1,20 @@
 // A small training with the built package, for programs that misuse it in processes and worker threads of their own.
+// TINY_SETTINGS: those of tiny-run.ts, as JSON.
 const { createHash } = require('node:crypto')
 const { readdirSync, readFileSync } = require('node:fs')
 const { join } = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
 const cae = require('../../lib/index.js')
 
-const model = {
-  preset: 'cae-nano',
-  imageSize: 32,
-  patchSize: 8,
-  embedDim: 16,
-  depth: 2,
-  numHeads: 2,
-  decoderDim: 24,
-  decoderHeads: 2,
-  regressorDepth: 1,
-  decoderDepth: 1,
-  maskMinBlock: 2,
-  dropPath: 0.2,
-}
 const image = (index) => ({ data: Uint8Array.from({ length: 36 * 32 * 3 }, (_, i) => i * index), width: 36, height: 32, channels: 3 })
 const data = { length: 22, get: image, name: (index) => `image-${index}` }
 
 /** Options of a run of the tiny model that takes well under a second. */
 const options = (out, change = {}) => ({
+  ...JSON.parse(process.env.TINY_SETTINGS),
   data,
   out,
-  model,
-  batchSize: 4,
   steps: 12,
-  precision: 'fp32',
-  seed: 5,
-  threads: 1,
-  figureImages: 1,
   figureEvery: 0,
   checkpointEvery: 3,
   ...change,

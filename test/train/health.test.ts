@@ -59,12 +59,26 @@ const step = (at: number, loss: number, skipped = false): StepEvent => ({
 })
 
 test('a spike is told once in a run, with the newest checkpoint and advice; skipped steps are none', () => {
-  const watch = new HealthWatch(noisy(100))
+  const watch = new HealthWatch({ usual: noisy(100), high: [], told: [] })
   const told = Array.from({ length: 40 }, (_, at) => watch.step(step(at + 1, at % 20 < 10 ? 9 : 1), 'runs/a/checkpoints/step-0')).flat()
   expect(told).toHaveLength(1)
   expect(told[0]).toMatchObject({ code: 'ERR_CAE_SPIKE', message: expect.stringMatching(/to 9 for 5 steps[\s\S]*step-0[\s\S]*`lr`/) })
-  const skipping = new HealthWatch(noisy(100))
+  const skipping = new HealthWatch({ usual: noisy(100), high: [], told: [] })
   expect(Array.from({ length: 10 }, (_, at) => skipping.step(step(at, Number.NaN, true), undefined)).flat()).toEqual([])
+})
+
+test('a watch that goes on from a state tells what the unbroken one does, and nothing twice', () => {
+  const losses = noisy(600, (at, loss) => (at >= 400 && at % 100 < 30 ? 2 * loss : loss)) // twice: the second one is not told
+  const tell = (watch: HealthWatch, from: number, to: number) =>
+    losses.slice(from, to).flatMap((loss, at) => watch.step(step(from + at + 1, loss), undefined))
+  const whole = tell(new HealthWatch(), 0, losses.length)
+  expect(whole).toHaveLength(1)
+  for (const stop of [320, 402, 410, 450, 502]) {
+    const before = new HealthWatch()
+    const first = tell(before, 0, stop)
+    const after = new HealthWatch(JSON.parse(JSON.stringify(before.state)))
+    expect([...first, ...tell(after, stop, losses.length)]).toEqual(whole)
+  }
 })
 
 describe('what is measured', () => {

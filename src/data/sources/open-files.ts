@@ -1,21 +1,13 @@
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs'
 
+import { Patience } from '../patience.js'
 import { Slab } from '../slab.js'
 
 /** Descriptors kept open by one set of files. */
 const mostOpen = 32
 
-/** Shorter pieces are read at once: a few microseconds, where a trip through the thread pool costs about 60. */
+/** Shorter pieces may be waited for. */
 const smallBytes = 64 * 1024
-
-/** Reads that block longer than this on average show a disk too slow to wait for. */
-const slowMs = 0.5
-
-/** Reads that the average goes over, roughly. */
-const averagedReads = 64
-
-/** Reads beside the event loop before waiting is tried again. */
-const patience = 256
 
 interface OpenFile {
   readonly descriptor: number
@@ -39,8 +31,7 @@ export class OpenFiles {
   /** The one longest unused first. */
   readonly #files = new Map<string, OpenFile>()
   readonly #slab = new Slab()
-  #besideLeft = 0
-  #averageMs = 0
+  readonly #patience = new Patience()
 
   constructor() {
     forgotten.register(this, this.#files)
@@ -48,21 +39,13 @@ export class OpenFiles {
 
   /** @throws or rejects with the system's error; when the file is no more as `state` says, or has not so many bytes */
   read(path: string, state: FileState, offset: number, length: number): Buffer | Promise<Buffer> {
-    const isSmall = length <= smallBytes
     const file = this.#open(path)
     assertSame(file, path, state)
-    if (!isSmall || this.#besideLeft > 0) {
-      if (isSmall) this.#besideLeft--
-      return this.#readBeside(file, path, offset, length)
-    }
+    if (length > smallBytes || !this.#patience.mayWait()) return this.#readBeside(file, path, offset, length)
     const start = performance.now()
     const bytes = this.#slab.take(length)
     const count = readSync(file.descriptor, bytes, 0, length, offset)
-    this.#averageMs += (performance.now() - start - this.#averageMs) / averagedReads
-    if (this.#averageMs > slowMs) {
-      this.#besideLeft = patience
-      this.#averageMs = 0
-    }
+    this.#patience.waited(performance.now() - start)
     return whole(bytes, count, path)
   }
 
