@@ -20,7 +20,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"version", version, "() => NativeVersion"},
     {"nativeUse", nativeUse, "() => NativeUse"},
-    {"configure", configure, "(options: { threads: number; deterministic: boolean }) => void"},
+    {"configure", configure, "(options: { threads: number; deterministic: boolean }) => number"},
     {"shutdown", shutdown, "() => void"},
     {"createModel", createModel, "(config: NativeConfig, seed: number, device: string) => Promise<ModelHandle>"},
     {"modelTensors", modelTensors, "(model: ModelHandle) => TensorInfo[]"},

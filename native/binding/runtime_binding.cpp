@@ -48,18 +48,20 @@ Napi::Value nativeUse(const Napi::CallbackInfo& info) {
   return out;
 }
 
-/// The one place that changes process-wide settings of libtorch.
+/// The one place that changes process-wide settings of libtorch. Tells the number of threads: with 0 the library's own.
 Napi::Value configure(const Napi::CallbackInfo& info) {
   Args args(info, "configure");
   const Config config = args.config(0);
   args.done();
   ConfigReader reader(config, "configure");
-  const int64_t threads = reader.integer("threads");
+  const int64_t wanted = reader.integer("threads");
   const bool deterministic = reader.flag("deterministic");
   reader.done();
-  if (threads > 0) EnvData::of(info.Env()).setThreads(threads);
+  // Set even where it is the library's choice: a resume that names the number must get what this run has.
+  const int64_t threads = wanted > 0 ? wanted : at::get_num_threads();
+  EnvData::of(info.Env()).setThreads(threads);
   at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
-  return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(threads));
 }
 
 /// For the exit of the process, which frees no environment: without it libtorch would be taken down under a running

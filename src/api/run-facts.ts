@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 
 import type { Dataset } from '../data/dataset.js'
@@ -30,7 +29,7 @@ export async function describeVersions(addon: Pick<Addon, 'version'>): Promise<P
   const { libtorch, cpuCapability } = addon.version()
   return {
     versions: { package: String(manifest.version), libtorch, node: process.versions.node },
-    machine: { cpu: cpuCapability, parallelism: availableParallelism() },
+    machine: { cpu: cpuCapability },
     ...(commit === undefined ? {} : { commit }),
   }
 }

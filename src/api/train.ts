@@ -116,7 +116,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   const earlier = await findEarlierRun(out, resolved.train.resume, signal)
   const addon = await loadAddon()
   const device = chooseDevice(addon, wantedDevice(resolved, earlier))
-  addon.configure({ threads: resolved.train.threads, deterministic: resolved.train.deterministic })
+  const threads = addon.configure({ threads: wantedThreads(resolved, earlier), deterministic: resolved.train.deterministic })
   const dataset = await openData(options.data, signal ? { signal } : {})
   const data = describeData(options.data, dataset)
   if (earlier && !resolved.train.allowConfigChange) assertSameData(earlier.config.data, data, earlier.path)
@@ -153,7 +153,7 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
   const config: RunConfig = {
     format: 1,
     model: resolved.model,
-    train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision },
+    train: { ...resolved.train, steps: plan.steps, device: device as DeviceName, precision, threads },
     data,
     ...targets?.identity,
     ...(await describeVersions(addon)),
@@ -216,6 +216,11 @@ export async function runTraining<Config extends Readonly<Record<string, unknown
 /** A resumed run stays on the device that it began on, unless the user names another: then the two are compared. */
 function wantedDevice({ train }: Pick<Resolved, 'train'>, earlier: EarlierRun | undefined): DeviceName {
   return train.device === 'auto' && earlier ? earlier.config.train.device : train.device
+}
+
+/** A resumed run keeps its number of threads, which sums depend on, unless the user names another: then the two are compared. */
+function wantedThreads({ train }: Pick<Resolved, 'train'>, earlier: EarlierRun | undefined): number {
+  return train.threads === 0 && earlier ? earlier.config.train.threads : train.threads
 }
 
 /** As `precision` says; 'auto' is what a resumed run began with, else what is faster here. */

@@ -35,7 +35,7 @@ import type {
 export interface Addon {
   version(): NativeVersion
   nativeUse(): NativeUse
-  configure(options: { threads: number; deterministic: boolean }): void
+  configure(options: { threads: number; deterministic: boolean }): number
   shutdown(): void
   createModel(config: NativeConfig, seed: number, device: string): Promise<ModelHandle>
   modelTensors(model: ModelHandle): TensorInfo[]

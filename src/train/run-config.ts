@@ -5,7 +5,7 @@ import { CaeError } from '../errors.js'
 export interface RunConfig {
   readonly format: 1
   readonly model: Readonly<Record<string, unknown>>
-  /** Device and precision as they were chosen; `steps` as derived. */
+  /** Device, precision and threads as they were chosen; `steps` as derived. */
   readonly train: TrainConfig & { readonly steps: number }
   readonly data: RunData
   /** What makes the targets, where they are tokens; recognised by its file's checksum. */
@@ -28,8 +28,6 @@ export interface TargetIdentity {
 export interface RunMachine {
   /** Instructions that libtorch chose its kernels by: `AVX512`, ... */
   readonly cpu: string
-  /** Threads that this process may run at a time; `threads: 0` follows it. */
-  readonly parallelism: number
 }
 
 /** What a resumed run recognises its data by. */
@@ -85,7 +83,7 @@ export function compareRuns(before: RunConfig, now: RunConfig, path: string): st
   const changes = [
     ...differences(before.model, now.model).map((change) => ({ ...change, name: `model.${change.name}` })),
     ...differences({ ...before.train }, { ...now.train })
-      .filter(({ name }) => !free.has(name))
+      .filter(({ name, was }) => !free.has(name) && !(name === 'threads' && was === 0)) // 0: earlier versions did not note the number
       .map((change) => (change.name === 'steps' ? { ...change, name: stepsName, unit: ' steps' } : change)),
     ...dataChanges(before.data, now.data),
     ...targetChanges('the tokenizer of `target` (sha256)', before.tokenizer, now.tokenizer),
@@ -137,10 +135,7 @@ function targetChanges(name: string, before: TargetIdentity | undefined, now: Ta
  * @returns a sentence to warn with, or undefined where all is as it was
  */
 export function compareMachines(before: RunConfig, now: RunConfig): string | undefined {
-  const facts = ({ versions, machine, train }: RunConfig) => ({
-    libtorch: versions.libtorch,
-    ...(machine && { cpu: machine.cpu, ...(train.threads === 0 && { 'CPU threads': machine.parallelism }) }),
-  })
+  const facts = ({ versions, machine }: RunConfig) => ({ libtorch: versions.libtorch, ...(machine && { cpu: machine.cpu }) })
   const changes = before.machine ? differences(facts(before), facts(now)) : []
   if (changes.length === 0) return undefined
   const list = changes.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ')

@@ -16,8 +16,8 @@ jest.setTimeout(300_000) // a few seconds on a quiet machine
 const folder = temporaryFolder()
 const out = () => join(folder(), 'run')
 
-async function eventsOf(options: Partial<TrainOptions>): Promise<TrainEvent[]> {
-  const run = trainCAE(tinyRun(out(), options))
+async function eventsOf(options: Partial<TrainOptions>, into = out()): Promise<TrainEvent[]> {
+  const run = trainCAE(tinyRun(into, options))
   const events: TrainEvent[] = []
   for await (const event of run) events.push(event)
   await (await run).model.dispose()
@@ -37,7 +37,7 @@ async function reckless(alignWeight: number, seed: number): Promise<TrainEvent[]
   )
   const model = { ...tinyModel, decoderDim: 16, maskShape: 'random', dropPath: 0, alignWeight } as const
   const rate = { lr: 0.1, minLr: 0.1, steps: 200, figureEvery: 20, checkpointEvery: 0 } as const
-  return eventsOf({ data, model, batchSize: 8, alpha: '#ffffff', seed, ...rate })
+  return eventsOf({ data, model, batchSize: 8, alpha: '#ffffff', seed, ...rate }, join(folder(), `${alignWeight}-${seed}`))
 }
 
 const collapses = (events: readonly TrainEvent[]) => warningsOf(events).filter(({ code }) => code === 'ERR_CAE_COLLAPSED')

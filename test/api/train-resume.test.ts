@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Tokenizer } from '../../src/api/tokenizer.js'
 import { trainCAE } from '../../src/api/train.js'
 import type { TrainOptions } from '../../src/methods/resolve.js'
+import { loadAddon } from '../../src/native/load.js'
 import { verifyCheckpoint } from '../../src/train/checkpoint.js'
 import { compareStopped, resultsOf, runTo as runStoppedTo } from '../support/stopped-runs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -146,6 +147,26 @@ test('a run that was moved goes on in its new place', async () => {
   expect(await resultsOf(join(folder(), 'b'))).toEqual(await resultsOf(options.out))
 })
 
+test("the library's own number of threads is noted, and kept by a resume where it would choose another", async () => {
+  const options = tinyRun(join(folder(), 'run'), { steps: 6, threads: 0 })
+  const threads = async () => JSON.parse(await readFile(join(options.out, 'config.json'), 'utf8')).train.threads
+  const addon = await loadAddon()
+  try {
+    addon.configure({ threads: 2, deterministic: false }) // what the library goes on with until it is told another
+    await runTo(2, options)
+    expect(await threads()).toBe(2)
+    addon.configure({ threads: 1, deterministic: false })
+    await runTo(undefined, options)
+    expect(await threads()).toBe(2)
+    expect(addon.configure({ threads: 0, deterministic: false })).toBe(2)
+    await expect(runTo(undefined, { ...options, threads: 3 })).rejects.toMatchObject({
+      message: expect.stringMatching(/threads was 2, is 3/),
+    })
+  } finally {
+    addon.configure({ threads: 1, deterministic: false })
+  }
+})
+
 describe('a change that would break exactness is refused by the names of its options', () => {
   const changes: [names: RegExp, change: Partial<TrainOptions>][] = [
     [/seed was 5, is 6;? ?/, { seed: 6 }],
@@ -153,6 +174,7 @@ describe('a change that would break exactness is refused by the names of its opt
     [/steps was 6 steps, is 7 steps/, { steps: 7 }],
     [/epochs was 6 steps, is 10 steps/, { steps: undefined, epochs: 2 }],
     [/model\.depth was 2, is 3/, { model: { ...tinyModel, depth: 3 } }],
+    [/threads was 1, is 2/, { threads: 2 }],
     [/precision was "fp32", is "bf16"/, { precision: 'bf16' }],
     [/data \(images\) was 22, is 23/, { data: drawnImages(23) }],
     [/data \(names\)/, { data: { ...drawnImages(22), name: (index) => `other-${index}` } }],
