@@ -1,6 +1,6 @@
 import { writeSafetensors } from '../io/safetensors.js'
+import { tensorEntries } from '../io/tensor-entries.js'
 import type { TokenizerConfig } from '../methods/resolve.js'
-import { tensorEntries } from '../train/tensor-files.js'
 import type { NativeModel } from './native-model.js'
 import { tensorsOf, weightsMetadata } from './weights.js'
 

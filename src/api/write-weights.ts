@@ -1,6 +1,6 @@
 import { FiniteWatch } from '../io/finite-watch.js'
+import { groupsOf } from '../io/tensor-entries.js'
 import type { F32Tensor, FileValues } from '../native/types.js'
-import { groupsOf } from '../train/tensor-files.js'
 import type { NativeEncoder } from './native-model.js'
 
 /** A tensor of a network, and where its values come from. */

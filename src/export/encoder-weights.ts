@@ -1,8 +1,8 @@
 import type { VitConfig } from '../config/architecture.js'
 import { optionError } from '../config/resolve.js'
 import type { SafetensorsEntry } from '../io/safetensors.js'
+import { tensorEntries } from '../io/tensor-entries.js'
 import type { F32Tensor } from '../native/types.js'
-import { tensorEntries } from '../train/tensor-files.js'
 
 /** A tensor that is read when its turn comes, so that few are in memory at a time. */
 export interface LazyTensor {

@@ -3,6 +3,7 @@ import type { SeenContent } from '../data/seen-content.js'
 import { CaeError } from '../errors.js'
 import { countNonFinite } from '../io/finite-watch.js'
 import type { RunFolder } from '../io/run-folder.js'
+import { tensorEntries } from '../io/tensor-entries.js'
 import type { Addon } from '../native/addon.js'
 import type { BatchHandle, Hyper, ModelHandle, NativeTrainConfig, StepMetrics, TrainerHandle } from '../native/types.js'
 import { BackgroundWriter } from './background-writer.js'
@@ -19,7 +20,7 @@ import type { RunPlan } from './plan.js'
 import { atStart, Progress } from './progress.js'
 import type { ResumePoint, RunState } from './resume.js'
 import type { StepPart } from './step-batches.js'
-import { copiedEntries, tensorEntries } from './tensor-files.js'
+import { copiedEntries } from './tensor-files.js'
 
 /** Everything a run is made of once it may begin: all of it checked, nothing of it written yet but the folder. */
 export interface Session {

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 
 import { openSafetensors, writeSafetensors } from '../../src/io/safetensors.js'
+import { tensorEntries } from '../../src/io/tensor-entries.js'
 import type { F32Tensor, TensorInfo } from '../../src/native/types.js'
-import { copiedEntries, restoreTensors, tensorEntries } from '../../src/train/tensor-files.js'
+import { copiedEntries, restoreTensors } from '../../src/train/tensor-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const folder = temporaryFolder()
