@@ -21,20 +21,18 @@ export async function writeWeights(
   moves: readonly WeightMove[],
 ): Promise<readonly string[]> {
   const watch = new FiniteWatch()
-  const names: string[] = []
-  const values: FileValues[] = []
-  const others: WeightMove[] = []
-  for (const move of moves) {
-    const found = await move.locate()
-    if (found) {
-      names.push(move.name)
-      values.push(found)
-    } else {
-      others.push(move)
-    }
-  }
-  const counts = await addon.modelFill(handle.get(), names, values)
-  for (const [at, name] of names.entries()) watch.count(name, counts[at] ?? 0)
+  const places = await Promise.all(moves.map((move) => move.locate()))
+  const placed = moves.flatMap(({ name }, at) => {
+    const values = places[at]
+    return values ? [{ name, values }] : []
+  })
+  const counts = await addon.modelFill(
+    handle.get(),
+    placed.map(({ name }) => name),
+    placed.map(({ values }) => values),
+  )
+  for (const [at, { name }] of placed.entries()) watch.count(name, counts[at] ?? 0)
+  const others = moves.filter((_, at) => !places[at])
   for (const group of groupsOf(others)) {
     const tensors = await Promise.all(group.map((move) => move.read()))
     const groupNames = group.map(({ name }) => name)
