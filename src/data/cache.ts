@@ -14,7 +14,7 @@ const autoSample = 64
 
 /**
  * Decoded images by index, bounded in bytes. Nothing is ever put out: an epoch visits every image once, in an order that makes the one
- * longest unused the next one wanted as likely as any other.
+ * longest unused the next one wanted as likely as every other.
  */
 export class ImageCache {
   readonly #images = new Map<number, DecodedImage>()

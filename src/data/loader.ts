@@ -40,7 +40,7 @@ export interface LoaderOptions extends DecodeOptions {
   /** Bound on decoded pixels and finished batches that wait, in bytes; one batch is always ahead, whatever its size. */
   readonly prefetchBytes: number
   readonly cacheBytes: CacheSize
-  /** Seconds that one attempt to read an image may take; after several it is bad. Default: any time. */
+  /** Seconds that one attempt to read an image may take; after several it is bad. Default: as long as it takes. */
   readonly readTimeout?: number
   /** Notices images that change between two of their visits: they are bad from then on. Default: nothing is compared. */
   readonly seen?: SeenContent

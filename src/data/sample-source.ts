@@ -20,7 +20,7 @@ export interface SampleSourceOptions {
   readonly pool: PixelPool
   readonly cacheSize: CacheSize
   readonly imagesInUse: number
-  /** Seconds that one attempt to read an image may take. Default: any time. */
+  /** Seconds that one attempt to read an image may take. Default: as long as it takes. */
   readonly readTimeout?: number | undefined
   /** Notices images that change while they are in use. */
   readonly seen?: SeenContent | undefined

@@ -111,7 +111,7 @@ export function nativeModelConfig(config: object, method: string): NativeConfig 
   return { method, ...architecture, ...Object.fromEntries(network) }
 }
 
-/** The encoder of a model by itself, as any other vision transformer is described. */
+/** The encoder of a model by itself, described like every other vision transformer. */
 export function encoderConfig(config: ModelConfig, method: MethodName): VitConfig {
   const all = { ...findMethod(method).architecture, ...config }
   return resolveFields(vitFields, [{ values: pick(all, Object.keys(vitFields)) }]).values

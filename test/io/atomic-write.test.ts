@@ -20,6 +20,17 @@ describe('writeFileAtomic', () => {
     expect(await folder.list()).toEqual(['file'])
   })
 
+  test('takes a file that the disk begins with while more is coming', async () => {
+    const path = join(folder(), 'large')
+    const pieces = [1, 2, 3].map((mark) => Buffer.alloc(40 << 20, mark)) // each is more than the disk is told of at a time
+    await writeFileAtomic(path, async (sink) => {
+      for (const piece of pieces) await sink.write(piece)
+    })
+    const hash = (parts: readonly Uint8Array[]) => parts.reduce((sum, part) => sum.update(part), createHash('sha256')).digest('hex')
+    expect(hash([await readFile(path)])).toBe(hash(pieces))
+    expect(await folder.list()).toEqual(['large'])
+  })
+
   test('keeps the old content, and nothing else, when the new one fails half way', async () => {
     const path = join(folder(), 'file')
     await writeFile(path, 'old')
