@@ -17,13 +17,24 @@
 namespace cae {
 namespace {
 
-constexpr size_t kAlign = 64;                    // a cache line, and the widest vector
-constexpr size_t kHugePage = size_t{2} << 20;    // segments are multiples of it
-constexpr size_t kSegment = size_t{32} << 20;    // taken from the system at once, or more for a larger block
-constexpr size_t kLargeBlock = size_t{1} << 20;  // from here on, all threads share a pool
-constexpr size_t kKeptWhole = size_t{4} << 10;   // a rest smaller than this is not split off
+constexpr size_t kAlign = 64;                      // a cache line, and the widest vector
+constexpr size_t kHugePage = size_t{2} << 20;      // segments are multiples of it
+constexpr size_t kLargeBlock = size_t{256} << 10;  // from here on, all threads share a pool
+constexpr size_t kKeptWhole = size_t{4} << 10;     // a rest smaller than this is not split off
+
+/// Addresses taken from the system at once, or more for a larger block; memory comes with the first touch. Many for
+/// large blocks: what is left at the end of a segment is too little for the next one, and lies idle.
+constexpr size_t kSegment = size_t{32} << 20, kLargeSegment = size_t{1} << 30;
 
 size_t roundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Advises about the pages that lie whole in a piece of memory. Advice that is not taken changes nothing but the time.
+[[maybe_unused]] void adviseInside(void* begin, size_t bytes, int advice) {
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = roundUp(reinterpret_cast<uintptr_t>(begin), page);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
+}
 
 class Pool;
 
@@ -89,7 +100,11 @@ class Pool {
       Block* block = *it;
       const bool isWholeSegment = block->before == nullptr && block->after == nullptr;
       it = isWholeSegment ? free_.erase(it) : std::next(it);
-      if (isWholeSegment) munmap(block, block->size + sizeof(Block));
+      if (isWholeSegment) {
+        munmap(block, block->size + sizeof(Block));
+      } else {
+        adviseInside(block->data(), block->size, MADV_DONTNEED);
+      }
     }
   }
 
@@ -100,9 +115,15 @@ class Pool {
 
  private:
   Block* newSegment(size_t size) {
-    const size_t bytes = roundUp(std::max(size + sizeof(Block), kSegment), kHugePage);
     // One huge page more than needed, cut to alignment.
-    void* raw = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const auto map = [](size_t bytes) {
+      constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+      return mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+    };
+    const size_t least = roundUp(size + sizeof(Block), kHugePage);
+    size_t bytes = std::max(least, size >= kLargeBlock ? kLargeSegment : kSegment);
+    void* raw = map(bytes);
+    if (raw == MAP_FAILED) raw = map(bytes = least);  // where addresses themselves are scarce or counted
     if (raw == MAP_FAILED) throw std::bad_alloc();
     auto* begin = static_cast<std::byte*>(raw);
     auto* aligned = reinterpret_cast<std::byte*>(roundUp(reinterpret_cast<uintptr_t>(begin), kHugePage));
@@ -175,14 +196,6 @@ class CpuMemory final : public c10::Allocator {
     block->pool->give(block);
   }
 };
-
-/// Advises about the pages that lie whole in a piece of memory. Advice that is not taken changes nothing but the time.
-[[maybe_unused]] void adviseInside(void* begin, size_t bytes, int advice) {
-  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t first = roundUp(reinterpret_cast<uintptr_t>(begin), page);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
-}
 
 }  // namespace
 

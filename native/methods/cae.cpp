@@ -104,12 +104,11 @@ class ContextAutoencoder : public Method {
 
   Losses forward(const Batch& batch, const ForwardArgs& args) override {
     const Pass pass = {.dtype = args.dtype, .trace = args.trace};
-    const at::Tensor patches = net_.encoder->patches(batch.images);  // [B, N, 3·P·P]
-    const Tokens tokens = split(patches, batch.mask);
+    const Tokens tokens = split(net_.encoder->patches(batch.images), batch.mask);
     pass.record("pos_embed", net_.encoder->pos_embed);
 
-    const at::Tensor encoded = net_.encoder->forward(tokens.visible, tokens.split.visible,
-                                                     dropPath(args, DropPathStack::kEncoder, patches), pass, "encoder");
+    const at::Tensor encoded = net_.encoder->forward(
+        tokens.visible, tokens.split.visible, dropPath(args, DropPathStack::kEncoder, tokens.masked), pass, "encoder");
     pass.record("encoder_out", encoded);
     const at::Tensor projected = project(encoded, pass);
     if (!net_.encoder_to_decoder.is_empty()) pass.record("encoder_proj", projected);
@@ -121,7 +120,7 @@ class ContextAutoencoder : public Method {
     pass.record("latent_pred", predicted);
     const at::Tensor maskedPositions = ops::gatherTokens(positions_, tokens.split.masked);
     const at::Tensor out =
-        net_.pretext_neck->decode(predicted, maskedPositions, dropPath(args, DropPathStack::kDecoder, patches), pass);
+        net_.pretext_neck->decode(predicted, maskedPositions, dropPath(args, DropPathStack::kDecoder, predicted), pass);
     const at::Tensor rows = out.flatten(0, 1);  // [B·Nm, outputs], batch-major
     pass.record("logits", rows);
 
@@ -184,6 +183,7 @@ class ContextAutoencoder : public Method {
     at::Tensor masked;   // [B, Nm, 3·P·P]
   };
 
+  /// patches: [B, N, 3·P·P].
   Tokens split(const at::Tensor& patches, const at::Tensor& mask) const {
     const bool fits = mask.dim() == 2 && mask.size(0) == patches.size(0) && mask.size(1) == patches.size(1);
     CAE_CHECK(fits, "ERR_CAE_SHAPE", "the mask has the shape ", mask.sizes(), ", the images want [", patches.size(0),
@@ -231,12 +231,14 @@ class ContextAutoencoder : public Method {
 
   at::Tensor regressorStream(const at::Tensor& projected, const Tokens& tokens, const ForwardArgs& args,
                              const Pass& pass) {
-    const int64_t batch = projected.size(0), visible = tokens.visible.size(1), masked = tokens.masked.size(1);
-    const CrossBlockImpl::Positions positions = {.masked = ops::gatherTokens(positions_, tokens.split.masked),
-                                                 .visible = ops::gatherTokens(positions_, tokens.split.visible)};
-    const at::Tensor query = net_.mask_token.expand({batch, masked, net_.mask_token.size(2)});
-    return net_.pretext_neck->regress(query, projected.narrow(1, 1, visible), positions,
-                                      dropPath(args, DropPathStack::kRegressor, projected), pass);
+    const at::Tensor visible = projected.narrow(1, 1, tokens.visible.size(1)).contiguous();
+    const CrossBlockImpl::Context context = {
+        .visible = visible,
+        .placedVisible = visible + ops::gatherTokens(positions_, tokens.split.visible),
+        .positions = ops::gatherTokens(positions_, tokens.split.masked)};
+    const at::Tensor query =
+        net_.mask_token.expand({projected.size(0), tokens.masked.size(1), net_.mask_token.size(2)});
+    return net_.pretext_neck->regress(query, context, dropPath(args, DropPathStack::kRegressor, projected), pass);
   }
 
   /// Cross-entropy with token ids, or squared error of normalised pixels (spec/cae.md 2.1, 1.7), in float32; and the

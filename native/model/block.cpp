@@ -5,6 +5,7 @@
 #include "ops/add_norm.h"
 #include "ops/attention.h"
 #include "ops/bias_gelu.h"
+#include "ops/gelu_mlp.h"
 
 namespace cae {
 
@@ -50,9 +51,10 @@ MlpImpl::MlpImpl(const BlockConfig& c)
       activation_(c.activation) {}
 
 at::Tensor MlpImpl::forward(const at::Tensor& x, at::ScalarType dtype) {
-  const at::Tensor hidden = fc1->product(x, dtype);
-  const bool isQuick = activation_ == Activation::kQuickGelu;
-  return fc2->product(isQuick ? ops::biasQuickGelu(hidden, fc1->bias) : ops::biasGelu(hidden, fc1->bias), dtype);
+  if (activation_ == Activation::kGelu) {
+    return ops::geluMlp(x.to(dtype), fc1->weightIn(dtype), fc1->bias, fc2->weightIn(dtype));
+  }
+  return fc2->product(ops::biasQuickGelu(fc1->product(x, dtype), fc1->bias), dtype);
 }
 
 at::Tensor registerLayerScale(torch::nn::Module& module, const char* name, int64_t dim, double init) {

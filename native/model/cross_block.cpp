@@ -41,17 +41,16 @@ at::Tensor CrossBlockImpl::layerScale(const char* name, const BlockConfig& c) {
   return {};
 }
 
-at::Tensor CrossBlockImpl::forward(const at::Tensor& x, const at::Tensor& visible, const Positions& positions,
-                                   const DropPath& dropPath, int64_t index, const Pass& pass) {
+at::Tensor CrossBlockImpl::forward(const at::Tensor& x, const Context& context, const DropPath& dropPath, int64_t index,
+                                   const Pass& pass) {
   const auto normed = [&](const at::Tensor& tokens, const Norm& norm) {
     return ops::addNorm(tokens, {}, norm->weight, norm->bias, eps_, pass.dtype).normed;
   };
   // Position joins queries and keys, not values; the residual stream carries none.
-  const at::Tensor placed = x + positions.masked;
+  const at::Tensor placed = x + context.positions;
   const at::Tensor q = normed(placed, norm1_q);
-  const at::Tensor k =
-      at::cat({normed(visible + positions.visible, norm1_k), normed(placed, norm1_k)}, 1);  // [B, N, E]
-  const at::Tensor v = at::cat({normed(visible, norm1_v), normed(x, norm1_v)}, 1);          // [B, N, E]
+  const at::Tensor k = at::cat({normed(context.placedVisible, norm1_k), normed(placed, norm1_k)}, 1);  // [B, N, E]
+  const at::Tensor v = at::cat({normed(context.visible, norm1_v), normed(x, norm1_v)}, 1);             // [B, N, E]
   const ops::Residual attention = {.branch = cross_attn->forward(q, k, v, pass.dtype),
                                    .bias = cross_attn->proj->bias,
                                    .gamma = gamma_1_cross,

@@ -26,18 +26,18 @@ TORCH_MODULE(CrossAttention);
 /// One block of the latent contextual regressor (spec/cae.md 1.6). The stream itself is normalised by norm2_cross.
 class CrossBlockImpl : public torch::nn::Module {
  public:
-  /// The position rows of both sides, without gradient.
-  struct Positions {
-    at::Tensor masked;   // [B, Nm, E]
-    at::Tensor visible;  // [B, Nv, E]
+  /// What every block of a regressor reads besides the stream.
+  struct Context {
+    at::Tensor visible;        // [B, Nv, E], latents of the visible patches, used as they are
+    at::Tensor placedVisible;  // [B, Nv, E], the same with their positions
+    at::Tensor positions;      // [B, Nm, E] of the masked patches, without gradient
   };
 
   explicit CrossBlockImpl(const BlockConfig& config);
 
-  /// x: the stream [B, Nm, E]; visible: latents of the visible patches [B, Nv, E], used as they are. Returns the new
-  /// stream.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& visible, const Positions& positions,
-                     const DropPath& dropPath, int64_t index, const Pass& pass);
+  /// x: the stream [B, Nm, E]. Returns the new stream.
+  at::Tensor forward(const at::Tensor& x, const Context& context, const DropPath& dropPath, int64_t index,
+                     const Pass& pass);
 
   at::Tensor gamma_1_cross, gamma_2_cross;
   Norm norm1_q, norm1_k, norm1_v;

@@ -17,7 +17,7 @@ PatchProjectionImpl::PatchProjectionImpl(int64_t patchSize, int64_t dim, bool wi
 at::Tensor PatchProjectionImpl::forward(const at::Tensor& patches, at::ScalarType dtype) {
   const at::Tensor flat = weight.flatten(1);  // [D, 3·P·P]
   const at::Tensor cast = dtype == flat.scalar_type() ? at::Tensor() : flat.detach().to(dtype);
-  const at::Tensor projected = ops::product(patches.to(dtype), flat, cast).to(weight.scalar_type());
+  const at::Tensor projected = ops::product(patches.to(dtype), {flat, cast}).to(weight.scalar_type());
   return bias.defined() ? projected + bias : projected;
 }
 

@@ -3,12 +3,17 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include "ops/product.h"
+
 namespace cae {
 
 /// A weight [out, in] and, when asked, a bias [out], stored under the names of the checkpoint.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in, int64_t out, bool withBias);
+
+  /// The weight for products in `dtype`.
+  ops::ProductWeight weightIn(at::ScalarType dtype) const;
 
   /// x · weightᵀ in `dtype`, without the bias: the fused operators that follow add it. [..., in] -> [..., out]
   at::Tensor product(const at::Tensor& x, at::ScalarType dtype) const;

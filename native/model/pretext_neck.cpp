@@ -17,12 +17,11 @@ PretextNeckImpl::PretextNeckImpl(const NeckConfig& c)
   for (int64_t i = 0; i < c.decoderDepth; ++i) decoder_blocks->push_back(Block(c.block));
 }
 
-at::Tensor PretextNeckImpl::regress(const at::Tensor& query, const at::Tensor& visible,
-                                    const CrossBlockImpl::Positions& positions, const DropPath& dropPath,
-                                    const Pass& pass) {
+at::Tensor PretextNeckImpl::regress(const at::Tensor& query, const CrossBlockImpl::Context& context,
+                                    const DropPath& dropPath, const Pass& pass) {
   at::Tensor x = query;
   for (size_t i = 0; i < regressor_blocks->size(); ++i) {
-    x = regressor_blocks->at<CrossBlockImpl>(i).forward(x, visible, positions, dropPath, static_cast<int64_t>(i), pass);
+    x = regressor_blocks->at<CrossBlockImpl>(i).forward(x, context, dropPath, static_cast<int64_t>(i), pass);
     pass.record("regressor_block" + std::to_string(i), x);
   }
   return x;

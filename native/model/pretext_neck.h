@@ -22,10 +22,10 @@ class PretextNeckImpl : public torch::nn::Module {
  public:
   explicit PretextNeckImpl(const NeckConfig& config);
 
-  /// Predicts the masked patches' representations. query: mask token repeated [B, Nm, E]; visible: [B, Nv, E]. -> [B,
-  /// Nm, E], the stream before `norm`: see represent().
-  at::Tensor regress(const at::Tensor& query, const at::Tensor& visible, const CrossBlockImpl::Positions& positions,
-                     const DropPath& dropPath, const Pass& pass);
+  /// Predicts the masked patches' representations. query: mask token repeated [B, Nm, E]. -> [B, Nm, E], the stream
+  /// before `norm`: see represent().
+  at::Tensor regress(const at::Tensor& query, const CrossBlockImpl::Context& context, const DropPath& dropPath,
+                     const Pass& pass);
 
   /// The masked patches' representations [B, Nm, E] of what regress() gave.
   at::Tensor represent(const at::Tensor& stream) const;

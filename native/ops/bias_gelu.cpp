@@ -2,18 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <ATen/cpu/vec/vec.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <numbers>
+#include <utility>
 
 #include "ops/rows.h"
 
 namespace cae::ops {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 using Vec = at::vec::Vectorized<float>;
 
 constexpr float kNormalPeak = 0.3989422804014327F;  // 1/sqrt(2 pi), the standard normal density at 0
@@ -47,6 +45,11 @@ struct Normal {
   for (const float c : {-1.453152027F, 1.421413741F, -0.284496736F, 0.254829592F}) p = at::vec::fmadd(p, t, Vec(c));
   const Vec tail = p * t * e * Vec(0.5F);  // the smaller of cdf(u) and 1 - cdf(u)
   return {.cdf = Vec::blendv(tail, Vec(1.0F) - tail, u > Vec(0.0F)), .density = e};
+}
+
+/// The derivative of u · cdf(u).
+[[gnu::always_inline]] inline Vec slopeOf(const Vec& u, const Normal& at) {
+  return at::vec::fmadd(u * Vec(kNormalPeak), at.density, at.cdf);
 }
 
 /// Two vectors side by side: as many float32 values as one vector holds bfloat16 ones.
@@ -101,79 +104,65 @@ void dispatch(at::ScalarType type, const F& f) {
   f(float{});
 }
 
-class FusedBiasGelu : public torch::autograd::Function<FusedBiasGelu> {
- public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h, const at::Tensor& bias) {
-    const int64_t width = h.size(-1), rows = h.numel() / width;
-    const at::Tensor out = at::empty_like(h);
-    dispatch(h.scalar_type(), [&](auto t) {
-      using T = decltype(t);
-      const T* in = h.const_data_ptr<T>();
-      const float* b = bias.const_data_ptr<float>();
-      T* y = out.mutable_data_ptr<T>();
-      forRowParts(rows, [&](int64_t, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          const int64_t at = row * width;
-          forPairs(width, [&](int64_t i, int64_t count) {
-            const Pair u = load(in + at + i, count) + load(b + i, count);
-            store(u.map([](const Vec& v) { return v * normalOf(v).cdf; }), y + at + i, count);
-          });
-        }
-      });
-    });
-    ctx->save_for_backward({h, bias});
-    return out;
-  }
-
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const variable_list saved = ctx->get_saved_variables();
-    const at::Tensor &h = saved[0], &bias = saved[1];
-    const at::Tensor dy = grads[0].contiguous();
-    const int64_t width = h.size(-1), rows = h.numel() / width, parts = rowParts(rows);
-    const at::Tensor dh = at::empty_like(h);
-    const at::Tensor sums = at::zeros({parts, width}, bias.options());
-    dispatch(h.scalar_type(), [&](auto t) {
-      using T = decltype(t);
-      const T *in = h.const_data_ptr<T>(), *g = dy.const_data_ptr<T>();
-      const float* b = bias.const_data_ptr<float>();
-      T* out = dh.mutable_data_ptr<T>();
-      float* collected = sums.mutable_data_ptr<float>();
-      forRowParts(rows, [&](int64_t part, int64_t begin, int64_t end) {
-        float* sum = collected + part * width;
-        for (int64_t row = begin; row < end; ++row) {
-          const int64_t at = row * width;
-          forPairs(width, [&](int64_t i, int64_t count) {
-            const Pair u = load(in + at + i, count) + load(b + i, count);
-            const Pair slope = u.map([](const Vec& v) {
-              const Normal at = normalOf(v);
-              return at::vec::fmadd(v * Vec(kNormalPeak), at.density, at.cdf);
-            });
-            const Pair d = load(g + at + i, count) * slope;
-            store(d, out + at + i, count);
-            store(load(sum + i, count) + d, sum + i, count);
-          });
-        }
-      });
-    });
-    return {dh, parts == 1 ? sums[0] : sums.sum(0)};
-  }
-};
-
 }  // namespace
 
-at::Tensor biasGelu(const at::Tensor& h, const at::Tensor& bias) {
-  const bool fused = h.is_cpu() && bias.scalar_type() == at::kFloat &&
-                     (h.scalar_type() == at::kFloat || h.scalar_type() == at::kBFloat16);
-  return fused ? FusedBiasGelu::apply(h.contiguous(), bias) : biasGeluPlain(h, bias);
+at::Tensor biasGeluNoGrad(const at::Tensor& h, const at::Tensor& bias) {
+  const int64_t width = h.size(-1), rows = h.numel() / width;
+  at::Tensor out = at::empty_like(h);
+  dispatch(h.scalar_type(), [&](auto t) {
+    using T = decltype(t);
+    const T* in = h.const_data_ptr<T>();
+    const float* b = bias.const_data_ptr<float>();
+    T* y = out.mutable_data_ptr<T>();
+    forRowParts(rows, [&](int64_t, int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * width;
+        forPairs(width, [&](int64_t i, int64_t count) {
+          const Pair u = load(in + at + i, count) + load(b + i, count);
+          store(u.map([](const Vec& v) { return v * normalOf(v).cdf; }), y + at + i, count);
+        });
+      }
+    });
+  });
+  return out;
+}
+
+BiasGeluBackward biasGeluBackward(const at::Tensor& h, const at::Tensor& bias, const at::Tensor& d) {
+  const int64_t width = h.size(-1), rows = h.numel() / width, parts = rowParts(rows);
+  at::Tensor value = at::empty_like(h);
+  const at::Tensor sums = at::zeros({parts, width}, bias.options());
+  dispatch(h.scalar_type(), [&](auto t) {
+    using T = decltype(t);
+    const T* in = h.const_data_ptr<T>();
+    const float* b = bias.const_data_ptr<float>();
+    T *y = value.mutable_data_ptr<T>(), *g = d.mutable_data_ptr<T>();
+    float* collected = sums.mutable_data_ptr<float>();
+    forRowParts(rows, [&](int64_t part, int64_t begin, int64_t end) {
+      float* sum = collected + part * width;
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * width;
+        forPairs(width, [&](int64_t i, int64_t count) {
+          const Pair u = load(in + at + i, count) + load(b + i, count);
+          const auto [low, high] = std::pair(normalOf(u.low), normalOf(u.high));
+          store(u * Pair{low.cdf, high.cdf}, y + at + i, count);
+          const Pair slope = {slopeOf(u.low, low), slopeOf(u.high, high)};
+          const Pair gradient = load(g + at + i, count) * slope;
+          store(gradient, g + at + i, count);
+          store(load(sum + i, count) + gradient, sum + i, count);
+        });
+      }
+    });
+  });
+  return {.value = value, .dBias = parts == 1 ? sums[0] : sums.sum(0)};
+}
+
+at::Tensor biasGeluPlain(const at::Tensor& h, const at::Tensor& bias) {
+  return at::gelu(h.to(bias.scalar_type()) + bias).to(h.scalar_type());
 }
 
 at::Tensor biasQuickGelu(const at::Tensor& h, const at::Tensor& bias) {
   const at::Tensor u = h.to(bias.scalar_type()) + bias;
   return (u * at::sigmoid(1.702 * u)).to(h.scalar_type());
-}
-
-at::Tensor biasGeluPlain(const at::Tensor& h, const at::Tensor& bias) {
-  return at::gelu(h.to(bias.scalar_type()) + bias).to(h.scalar_type());
 }
 
 }  // namespace cae::ops

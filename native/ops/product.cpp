@@ -26,11 +26,11 @@ std::optional<c10::TypedOperatorHandle<OneDnnLinear>> findOneDnnLinear() {
 
 class Product : public torch::autograd::Function<Product> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& cast) {
-    const at::Tensor w = cast.value_or(weight);
-    ctx->save_for_backward({x, w});
-    return productNoGrad(x, w);
+  /// `master` is where the gradient of `values` goes; of values that require none themselves.
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& /*master*/,
+                            const at::Tensor& values) {
+    ctx->save_for_backward({x, values});
+    return productNoGrad(x, values);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -54,13 +54,12 @@ at::Tensor productNoGrad(const at::Tensor& a, const at::Tensor& b) {
   return at::mm(a, b.t());
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cast) {
+at::Tensor product(const at::Tensor& x, const ProductWeight& weight) {
   const int64_t in = x.size(-1);
   const at::Tensor rows = x.reshape({-1, in});
   auto shape = x.sizes().vec();
-  shape.back() = weight.size(0);
-  // Autograd functions refuse undefined tensors among their arguments, but not absent ones.
-  return Product::apply(rows, weight, cast.defined() ? std::optional(cast) : std::nullopt).view(shape);
+  shape.back() = weight.master.size(0);
+  return Product::apply(rows, weight.master, weight.values().detach()).view(shape);
 }
 
 }  // namespace cae::ops

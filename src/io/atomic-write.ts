@@ -127,25 +127,24 @@ async function fill(file: FileHandle, content: FileContent, hash: Hash | undefin
 /** Has the disk write what a file holds while more is coming; one call at a time. */
 class EarlySync {
   #bytes = 0
-  #running = Promise.resolve()
-  #isRunning = false
+  /** The call that the disk is busy with, or the one that failed. */
+  #running: Promise<void> | undefined
 
   constructor(private readonly file: FileHandle) {}
 
   wrote(bytes: number): void {
     this.#bytes += bytes
-    if (this.#isRunning || this.#bytes < syncedBytes) return
+    if (this.#running || this.#bytes < syncedBytes) return
     this.#bytes = 0
-    this.#isRunning = true
     this.#running = this.file.datasync().then(() => {
-      this.#isRunning = false
+      this.#running = undefined
     })
     this.#running.catch(() => undefined) // told by `done`; no further call is made
   }
 
   /** @throws the disk's error, which the system tells only once */
-  done(): Promise<void> {
-    return this.#running
+  async done(): Promise<void> {
+    await this.#running
   }
 }
 

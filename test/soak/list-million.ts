@@ -9,6 +9,9 @@ import { imageFolder } from '../../src/data/sources/image-folder.js'
 /** Real files behind the links: file systems allow about 65,000 names a file. */
 const realFiles = 25
 
+/** Node alone, and what a name in a folder may take: path, class and the list's own. */
+const allowedPeakMiB = (files: number) => 64 + (files * 150) / 2 ** 20
+
 /** What torchvision's `ImageFolder` does to list a folder (spec/ecosystem.md 5.5), and what it costs. */
 const python = `
 import os, resource, sys, time
@@ -58,14 +61,29 @@ async function list(folder: string): Promise<void> {
   process.stdout.write(`${JSON.stringify(facts)}\n`)
 }
 
-function run(command: string, args: readonly string[]): unknown {
+interface Facts {
+  readonly images: number
+  readonly peakMiB: number
+}
+
+/** What a process says of its listing, or why there is nothing to say. */
+function run(command: string, args: readonly string[]): Facts | string {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-  return status === 0 ? JSON.parse(stdout) : `failed: ${stderr.trim().split('\n').at(-1) ?? status}`
+  return status === 0 ? JSON.parse(stdout) : `failed: ${stderr?.trim().split('\n').at(-1) ?? status}`
+}
+
+/** @throws {Error} when names are missing or the list takes more memory than it may */
+function judge(facts: Facts | string, files: number): void {
+  if (typeof facts === 'string') throw new Error(facts)
+  if (facts.images !== files) throw new Error(`${facts.images} images listed of ${files}`)
+  if (facts.peakMiB > allowedPeakMiB(files))
+    throw new Error(`${facts.peakMiB} MiB at the peak, ${allowedPeakMiB(files).toFixed(0)} are allowed`)
 }
 
 /**
- * Lists a million files, in a thousand folders and in one, beside Python in turn: `npm run soak:list -- [--files N] [--rounds N]`. The files are
- * hard links in the system's temporary folder, removed afterwards.
+ * Lists a million files, in a thousand folders and in one, beside Python (where there is one) in turn:
+ * `npm run soak:list -- [--files N] [--rounds N]`. The files are hard links in the system's temporary folder, removed afterwards. Fails unless
+ * all are listed in bounded memory.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -77,14 +95,16 @@ async function main(): Promise<void> {
     },
   })
   if (values.list !== undefined) return list(values.list)
+  const [files, rounds] = [Number(values.files), Number(values.rounds)]
   for (const folders of [1000, 1]) {
     const root = mkdtempSync(join(tmpdir(), 'cae-million-'))
     try {
-      makeLinks(root, Number(values.files), folders)
-      for (let round = 0; round < Number(values.rounds); round++) {
+      makeLinks(root, files, folders)
+      for (let round = 0; round < rounds; round++) {
         const ours = run(process.execPath, [__filename, '--list', join(root, 'images')])
         const theirs = run(values.python, ['-c', python, join(root, 'images')])
         process.stdout.write(`${JSON.stringify({ folders, ours, python: theirs })}\n`)
+        judge(ours, files)
       }
     } finally {
       rmSync(root, { recursive: true, force: true })

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 
 import type { Dataset } from '../../src/data/dataset.js'
 import { FileReader } from '../../src/data/file-reader.js'
@@ -18,28 +19,39 @@ const sets = [
   { name: 'photos', images: 2_000, bytes: 100_000 },
 ]
 
-const rounds = 5
-
 /** Images read ahead, as the loader does. */
 const ahead = 64
 
-/** Images a second that `set` gives in this order: what the loader asks for before it decodes. */
-async function rate(set: Dataset, order: Uint32Array): Promise<number> {
+/**
+ * Images a second that `set` gives in this order: what the loader asks for before it decodes.
+ * @throws {Error} when an image has other than `bytes` bytes
+ */
+async function rate(set: Dataset, order: Uint32Array, bytes: number): Promise<number> {
   const reader = new FileReader()
   const start = performance.now()
-  const begun: unknown[] = []
+  const begun: Promise<void>[] = []
+  const read = async (index: number) => {
+    const given = await set.get(index)
+    const content = typeof given === 'string' ? await reader.read(given) : given
+    if (!(content instanceof Uint8Array) || content.length !== bytes) throw new Error(`image ${index} has other than ${bytes} bytes`)
+  }
   for (const index of order) {
-    const given = set.get(index)
-    begun.push(typeof given === 'string' ? reader.read(given) : given)
+    begun.push(read(index))
     if (begun.length >= ahead) await begun.shift()
   }
   await Promise.all(begun)
   return order.length / ((performance.now() - start) / 1000)
 }
 
-/** Reads the same images from files, tar and Parquet, in order and shuffled, in turn: `npm run soak:read`. Prints the median rates. */
+/**
+ * Reads the same images from files, tar and Parquet, in order and shuffled, in turn: `npm run soak:read -- [--rounds N] [--share S]`, with S of the
+ * images. Prints the median rates, and fails where an image is not whole.
+ */
 async function main(): Promise<void> {
-  for (const { name, images, bytes } of sets) {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, share: { type: 'string', default: '1' } } })
+  const rounds = Number(values.rounds)
+  for (const { name, images: most, bytes } of sets) {
+    const images = 2 * Math.ceil((most * Number(values.share)) / 2)
     const root = mkdtempSync(join(tmpdir(), 'cae-read-'))
     try {
       const content = Array.from({ length: images }, () => randomBytes(bytes)) // as little to compress as a JPEG
@@ -67,7 +79,7 @@ async function main(): Promise<void> {
         for (const [source, set] of Object.entries(sources)) {
           for (const [order, places] of Object.entries({ sequential: identity(images), shuffled: await epochOrder(images, 1, round) })) {
             const key = `${source}, ${order}`
-            rates[key] = [...(rates[key] ?? []), await rate(set, places)]
+            rates[key] = [...(rates[key] ?? []), await rate(set, places, bytes)]
           }
         }
       }

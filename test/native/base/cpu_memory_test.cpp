@@ -1,8 +1,10 @@
 #include "base/cpu_memory.h"
 
 #include <ATen/ops/empty.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -79,6 +81,29 @@ void releaseKeepsWhatIsInUse() {
   churn(9);
 }
 
+/// Resident memory of this process, in bytes.
+int64_t resident() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0, residentPages = 0;
+  file >> pages >> residentPages;
+  return residentPages * sysconf(_SC_PAGESIZE);
+}
+
+/// Also from between blocks that are in use.
+void releaseGivesBackWhatIsFree() {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+  constexpr int64_t kBytes = int64_t{64} << 20;
+  std::vector<at::Tensor> blocks;
+  for (int i = 0; i < 16; ++i) blocks.push_back(marked(kBytes / 16, static_cast<uint8_t>(i)));
+  const int64_t before = resident();
+  for (size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
+  releaseCpuMemory();
+  const int64_t given = before - resident();
+  CAE_CHECK(given > kBytes / 4, "TEST", given, " bytes went back of ", kBytes / 2);
+  for (size_t i = 1; i < blocks.size(); i += 2) expectMarked(blocks[i], static_cast<uint8_t>(i));
+#endif
+}
+
 void useIsWhatIsHeld() {
 #if !defined(__SANITIZE_ADDRESS__)  // where there are no pools
   const CpuMemoryUse before = cpuMemoryUse();
@@ -103,6 +128,7 @@ int main() {
                  {"threads do not disturb each other", threadsDoNotDisturbEachOther},
                  {"memory may be given back by another thread", memoryTravelsBetweenThreads},
                  {"release keeps what is in use", releaseKeepsWhatIsInUse},
+                 {"release gives back what is free", releaseGivesBackWhatIsFree},
                  {"use is what is held", useIsWhatIsHeld},
                  {"a tensor may be empty", nothingIsATensorToo}});
 }

@@ -10,7 +10,7 @@ using namespace cae;
 using namespace cae::testing;
 
 Function product() {
-  return [](const auto& in) { return std::vector{ops::product(in[0], in[1])}; };
+  return [](const auto& in) { return std::vector{ops::product(in[0], {in[1]})}; };
 }
 
 Function plain() {
@@ -31,7 +31,7 @@ void gradientsAreRight() {
 /// The gradient of a converted weight arrives at the weight itself, in its own type.
 void gradientReachesMaster() {
   const at::Tensor x = numbers({6, 16}, 1).detach().to(at::kBFloat16).requires_grad_(true), w = numbers({8, 16}, 2);
-  const at::Tensor y = ops::product(x, w, w.detach().to(at::kBFloat16));
+  const at::Tensor y = ops::product(x, {w, w.detach().to(at::kBFloat16)});
   CAE_CHECK(y.scalar_type() == at::kBFloat16, "TEST", "the product is ", y.scalar_type());
   const auto grads = torch::autograd::grad({y.to(at::kFloat).sum()}, {x, w});
   CAE_CHECK(grads[1].scalar_type() == at::kFloat, "TEST", "the weight's gradient is ", grads[1].scalar_type());
