@@ -1,6 +1,7 @@
 #include "ops/product.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -17,8 +18,10 @@ using OneDnnLinear = at::Tensor(const at::Tensor&, const at::Tensor&, const std:
                                 std::string_view, c10::List<std::optional<at::Scalar>>,
                                 std::optional<std::string_view>);
 
-/// oneDNN's float32 linear, as libtorch registers it for its compiler; absent from builds without oneDNN.
+/// oneDNN's float32 linear, as libtorch registers it for its compiler; absent from builds without oneDNN, and of no use
+/// where the CPU has no AVX-512.
 std::optional<c10::TypedOperatorHandle<OneDnnLinear>> findOneDnnLinear() {
+  if (!at::get_cpu_capability().starts_with("AVX512")) return std::nullopt;
   const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
   if (!schema || !at::globalContext().userEnabledMkldnn()) return std::nullopt;
   return schema->typed<OneDnnLinear>();

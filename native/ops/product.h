@@ -19,9 +19,9 @@ struct ProductWeight {
 /// y = x · weightᵀ, differentiable in both: with geluMlp the only matrix products of the network besides attention's.
 /// x: [..., in] -> [..., out].
 ///
-/// On the CPU float32 products go through oneDNN, not through the BLAS that at::matmul uses: MKL's AVX2 code runs at
-/// half oneDNN's AVX-512 speed on CPUs that are not Intel's, and the two are level on those that are
-/// (docs/performance.md).
+/// On a CPU with AVX-512 float32 products go through oneDNN, not through the BLAS that at::matmul uses: on those that
+/// are not Intel's, MKL's AVX2 code runs at half its speed, and the two are level on those that are. Without AVX-512
+/// MKL is the faster one (docs/log.md).
 at::Tensor product(const at::Tensor& x, const ProductWeight& weight);
 
 /// The same product without autograd: a: [m, k], b: [n, k] (any strides) -> [m, n].
