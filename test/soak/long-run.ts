@@ -29,8 +29,16 @@ interface Late {
   readonly idle: Lateness
 }
 
-/** Trains from where `options.out` stands up to `until` steps, then aborts; to the end when that is the last one. Gives the step it got to. */
-async function trainPart(options: TrainOptions, until: number, sampleEvery: number, soak: Soak): Promise<number> {
+/** A part of the run: from where `options.out` stands up to `until` steps, then an abort; to the end when that is the last step. */
+interface Part {
+  readonly until: number
+  readonly sampleEvery: number
+  /** Called when training begins. */
+  readonly begun: () => Promise<unknown>
+}
+
+/** @returns the step it got to */
+async function trainPart(options: TrainOptions, { until, sampleEvery, begun }: Part, soak: Soak): Promise<number> {
   let step = 0
   const controller = new AbortController()
   const signal = AbortSignal.any([controller.signal, interrupt.signal])
@@ -38,6 +46,7 @@ async function trainPart(options: TrainOptions, until: number, sampleEvery: numb
   const reading = (async () => {
     for await (const event of run) {
       soak.events.set(event.type, (soak.events.get(event.type) ?? 0) + 1)
+      if (event.type === 'start') await begun()
       if (event.type !== 'step') continue
       step = event.step
       if (event.step % sampleEvery === 0) soak.samples.push(await holdings())
@@ -83,18 +92,20 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => interrupt.abort(stopped))
   let done = 0
   const started = performance.now()
-  await holdings() // loads libtorch, once a process: what that costs a timer is no part of the run
   const timer = new LatenessTimer()
   using neighbour = new IdleNeighbour()
+  const clocks = async (): Promise<Late> => ({ training: timer.take(), idle: await neighbour.take() })
   try {
     for (let part = 1; part <= stops + 1 && !interrupt.signal.aborted; part++) {
       // Never twice at the same place of an interval: in the middle of an epoch, of a figure's, of a checkpoint's.
       const until = part > stops ? steps : Math.round((steps * (part + 0.4 * Math.sin(part))) / (stops + 1))
-      done = await trainPart(options, until, Math.max(1, Math.round(steps / 1000)), soak)
+      // Clocks count from the first start on: what a process loads once, libtorch and modules, is no part of a run; what a resume does is.
+      const begun = async () => part === 1 && clocks()
+      done = await trainPart(options, { until, sampleEvery: Math.max(1, Math.round(steps / 1000)), begun }, soak)
       soak.atRest.push(await holdings())
       say(part, done, soak.atRest.at(-1) as Holdings, performance.now() - started)
     }
-    const late = { training: timer.take(), idle: await neighbour.take() }
+    const late = await clocks()
     const complaints = [...report(soak, late), ...(values.untimed ? [] : lateness(late))]
     const seconds = (performance.now() - started) / 1000
     print(
