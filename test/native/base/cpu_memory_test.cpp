@@ -81,6 +81,7 @@ void releaseKeepsWhatIsInUse() {
   churn(9);
 }
 
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 /// Resident memory of this process, in bytes.
 int64_t resident() {
   std::ifstream file("/proc/self/statm");
@@ -88,6 +89,7 @@ int64_t resident() {
   file >> pages >> residentPages;
   return residentPages * sysconf(_SC_PAGESIZE);
 }
+#endif
 
 /// Also from between blocks that are in use.
 void releaseGivesBackWhatIsFree() {
